@@ -1,0 +1,49 @@
+# Every target works from a fresh clone: .venv is made when it is missing, and
+# brought up to date when what the project needs has changed.
+#
+#   make test ARGS="-k adam"                 pass arguments on to pytest
+#   make validate ARGS="--corpus mine.txt"   train on a text of your own
+#   make PYTHON=python3.12 test              make .venv with another Python
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DELETE_ON_ERROR:
+.PHONY: help validate figures test lint clean
+
+help:
+	@echo "make validate   train the language model quickly on real text and print a table"
+	@echo "make figures    draw the figures from the stored results"
+	@echo "make test       run all tests, and the examples in the docstrings"
+	@echo "make lint       check style, formatting and the direction of imports"
+	@echo "make clean      remove caches and build outputs (keeps $(VENV) and results)"
+
+# One stamp for everything: targets that run side by side must not install twice.
+$(STAMP): setup.cfg pyproject.toml
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what the project needs into $(VENV) (the first time takes a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[data,dev]'
+	@touch $@
+
+validate: $(STAMP)
+	@$(BIN)/python -m analysis run language-model --quick $(ARGS)
+
+figures: $(STAMP)
+	@test -f figures/__main__.py || { echo "There are no figures to draw yet." >&2; exit 1; }
+	@$(BIN)/python -m figures $(ARGS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

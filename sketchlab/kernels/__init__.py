@@ -1,0 +1,40 @@
+"""Backends: the loops that run rule × store.
+
+A backend is a class whose instances serve one optimizer each and have
+``step(rule, scalars, table, rows, grads, stores)``. It is found by name and imported when asked
+for, so that a backend which needs a missing package costs nothing to those who do not use it. A
+further one (``cuda``) is a module here with its own loops: rules, hashes and the arithmetic of
+stores are scalar functions that compile for every target.
+"""
+
+from importlib import import_module
+
+from sketchlab.errors import ConfigurationError
+
+__all__ = ["BACKENDS", "make_backend"]
+
+#: Where each backend lives: module and class.
+BACKENDS = {
+    "reference": ("sketchlab.kernels.reference", "Reference"),
+    "cpu": ("sketchlab.kernels.cpu", "CPU"),
+}
+
+
+def make_backend(name):
+    """A backend for one optimizer.
+
+    Parameters
+    ----------
+    name : str
+        One of `BACKENDS`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such backend.
+    """
+    if name not in BACKENDS:
+        known = ", ".join(repr(known) for known in BACKENDS)
+        raise ConfigurationError(f"backend={name!r}: choose one of {known}")
+    module, cls = BACKENDS[name]
+    return getattr(import_module(module), cls)()

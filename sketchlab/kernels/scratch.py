@@ -1,0 +1,32 @@
+"""Scratch memory that is kept from step to step."""
+
+import math
+
+import numpy as np
+
+__all__ = ["Scratch"]
+
+
+class Scratch:
+    """Named arrays that grow when they must and are otherwise used again.
+
+    Fresh pages cost more than the step that fills them; after the first step of a size nothing
+    is allocated.
+
+    Examples
+    --------
+    >>> scratch = Scratch()
+    >>> scratch.array("order", (2, 3), np.int64).shape
+    (2, 3)
+    """
+
+    def __init__(self):
+        self._buffers = {}
+
+    def array(self, name, shape, dtype):
+        """An array of any content under a name; whoever asks for the name next gets it again."""
+        size = math.prod(shape)
+        key = name, np.dtype(dtype)
+        if key not in self._buffers or self._buffers[key].size < size:
+            self._buffers[key] = np.empty(size, dtype)
+        return self._buffers[key][:size].reshape(shape)

@@ -1,0 +1,48 @@
+"""The running averages of gradients that update rules keep: what each adds, and how it is read.
+
+Every rule of the field keeps sums or decayed averages of g or of g². This module is the one place
+that says which; a rule names its moments, a store keeps them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba.extending import register_jitable
+
+__all__ = ["FIRST", "SECOND", "Moment", "added", "usable"]
+
+
+class Moment(NamedTuple):
+    """One auxiliary variable of a rule.
+
+    Attributes
+    ----------
+    name : str
+        The keyword and attribute by which optimizers know it, ``"m"`` or ``"v"``.
+    squared : bool
+        False: a signed average of g. True: a non-negative average of g².
+    """
+
+    name: str
+    squared: bool
+
+
+FIRST = Moment("m", squared=False)
+SECOND = Moment("v", squared=True)
+
+
+@register_jitable
+def added(squared, gradient):
+    """What a gradient contributes to a moment: g to a first one, g² to a second one."""
+    if squared:
+        return gradient * gradient
+    return gradient
+
+
+def usable(moment, estimate):
+    """A store's answer as a rule may use it: a second moment is never below zero.
+
+    A count-sketch, and a count-min sketch with ``lazy`` or ``bucket`` decay, can answer with a
+    negative second moment, of which no square root can be taken.
+    """
+    return np.maximum(estimate, 0) if moment.squared else estimate

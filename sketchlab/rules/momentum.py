@@ -1,0 +1,43 @@
+"""Heavy-ball momentum and its Nesterov form (Spring et al. 2019, Algorithm 2)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from sketchlab.rules.moments import FIRST
+
+__all__ = ["MomentumRule", "MomentumScalars", "make_update"]
+
+
+class MomentumScalars(NamedTuple):
+    """Numbers of one step, in the dtype of the table."""
+
+    gradient_rate: float  # lr for Nesterov, else 0
+    momentum_rate: float  # lr·momentum for Nesterov, else lr
+
+
+def make_update(sqrt):
+    """The scalar rule; `sqrt` is unused, every rule is made alike."""
+
+    def momentum(h, x, g, m, v):
+        return x - (h.gradient_rate * g + h.momentum_rate * m)
+
+    return momentum
+
+
+@dataclass(frozen=True)
+class MomentumRule:
+    """m ← momentum·m + g;  x ← x − lr·m, or x ← x − lr·(g + momentum·m) for Nesterov's."""
+
+    momentum: float
+    nesterov: bool
+    moments: ClassVar = (FIRST,)
+
+    def recursions(self):
+        """(keep, gain) of each moment x ← keep·x + gain·u."""
+        return ((self.momentum, 1.0),)
+
+    def scalars(self, lr, step):
+        """Numbers of step `step` (counted from 1)."""
+        if self.nesterov:
+            return MomentumScalars(lr, lr * self.momentum)
+        return MomentumScalars(0.0, lr)

@@ -1,0 +1,26 @@
+"""Where an auxiliary variable lives: what it adds, what it answers, how it decays.
+
+A *description* (`Dense`, `CountSketch`, ...) is small and frozen; its ``allocate`` makes the live
+store. Live stores carry their semantics in NumPy, to be read and to be trusted; the kernels run
+the same arithmetic on the same arrays, faster.
+"""
+
+from sketchlab.stores.cells import CellStore
+from sketchlab.stores.count_min import CountMinSketch
+from sketchlab.stores.count_sketch import CountSketch
+from sketchlab.stores.dense import Dense
+from sketchlab.stores.description import Clean, Description
+from sketchlab.stores.rank1 import Rank1, Rank1SVD
+from sketchlab.stores.rows import coalesce
+
+__all__ = [
+    "CellStore",
+    "Clean",
+    "CountMinSketch",
+    "CountSketch",
+    "Dense",
+    "Description",
+    "Rank1",
+    "Rank1SVD",
+    "coalesce",
+]

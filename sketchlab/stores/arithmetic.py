@@ -1,0 +1,45 @@
+"""The arithmetic of stores, as scalar functions: written once and run by every backend.
+
+A store works on *cells*: row i of a variable lives in `depth` cells, each a run of `dim` numbers.
+These functions say what a step does to an estimate or to a cell; the loops are elsewhere. They
+take the complement ``keep_less_one`` = keep − 1 ready-made, because a Python literal next to a
+float32 turns compiled arithmetic into float64.
+"""
+
+from numba.extending import register_jitable
+
+__all__ = ["active_cell", "conservative_target", "higher", "lazy_change", "lower"]
+
+
+@register_jitable
+def lazy_change(estimate, added, keep_less_one, gain):
+    """What Algorithms 2–4 add to each cell of a touched row: (keep − 1)·x̂ + gain·u."""
+    return keep_less_one * estimate + gain * added
+
+
+@register_jitable
+def active_cell(cell, active_rows, keep_less_one):
+    """A cell decayed once by each of the active rows in it, all reading it before any writes.
+
+    The ``bucket`` decay of the released kernels: cell + K·(keep − 1)·cell for K active rows.
+    With one row a cell it is the exact, lazily decayed variable.
+    """
+    return cell + active_rows * keep_less_one * cell
+
+
+@register_jitable
+def conservative_target(estimate, added, gain):
+    """What the cells of a row must at least hold after a conservative step: x̂ + gain·u."""
+    return estimate + gain * added
+
+
+@register_jitable
+def lower(a, b):
+    """The smaller of two scalars (a plain comparison: it vectorises, ``min`` does not)."""
+    return a if a < b else b
+
+
+@register_jitable
+def higher(a, b):
+    """The larger of two scalars; `lower` and `higher` of a pair are the pair, sorted."""
+    return b if a < b else a

@@ -1,0 +1,201 @@
+"""Stores made of cells: the exact table and both sketches differ only in which cells a row has.
+
+Row i of the variable lives in `depth` cells of a table (depth, width, dim); a cell is a run of
+`dim` numbers. Reading combines the row's cells, a step adds to each of them. The exact variable is
+the case of one private cell a row. This module holds the semantics in NumPy, to be read; the
+compiled kernels run the same arithmetic on the same arrays.
+
+The table is kept divided by a scalar `multiplier`, so that decaying the whole of it costs O(1):
+the value of a cell is ``multiplier * cell``.
+"""
+
+import math
+
+import numpy as np
+
+from sketchlab.stores.arithmetic import active_cell, conservative_target, lazy_change
+from sketchlab.stores.live import LiveStore
+from sketchlab.validation import checked_number
+
+__all__ = ["CellStore"]
+
+# The multiplier stays within 2**±20: a float32 cell then has room for values up to 3e32, and
+# folding, which costs a pass over the table, comes once in 130 steps at keep = 0.9.
+_LARGEST = 2.0**20
+
+
+class CellStore(LiveStore):
+    """A live store whose rows are kept in cells.
+
+    Parameters
+    ----------
+    description : Description
+    n, dim : int
+        Shape of the variable.
+    dtype : dtype
+    depth, width : int
+        Shape of the table of cells, (depth, width, dim).
+
+    Attributes
+    ----------
+    cells : ndarray, (depth, width, dim)
+        The table divided by `multiplier`.
+    multiplier : float
+    """
+
+    #: True where every row has one cell to itself.
+    private = False
+    #: True where a step raises cells to a target instead of adding to them.
+    conservative = False
+
+    def __init__(self, description, n, dim, dtype, depth, width):
+        super().__init__(description, n, dim, dtype)
+        self.cells = np.zeros((depth, width, dim), dtype)
+        self.multiplier = 1.0
+
+    # -- which cells a row has, and how they make one answer: each kind's own ------------------
+
+    def slots(self, rows):
+        """Numbers of the rows' cells in the flattened table, (depth, k)."""
+        raise NotImplementedError
+
+    def signs(self, rows):
+        """+1 or -1 for each of the rows' cells, int8 (depth, k)."""
+        raise NotImplementedError
+
+    def combine(self, signed_cells):
+        """One answer (k, dim) from the rows' signed cells (depth, k, dim)."""
+        raise NotImplementedError
+
+    # -- a step: decay, add, answer ------------------------------------------------------------
+
+    def advance(self, rows, added, keep, gain):
+        """One step x ← keep·x + gain·u of some rows, all reads before all writes.
+
+        What else decays is the description's: ``"global"`` decays every cell, ``"lazy"`` takes
+        (keep − 1)·x̂ from the cells of the touched rows (Spring et al. 2019, Algorithms 2–4),
+        ``"bucket"`` lets each touched row decay its own cells (the kernels they released).
+
+        Parameters
+        ----------
+        rows : ndarray of int64, (k,)
+            Distinct.
+        added : ndarray, (k, dim)
+            u: the gradient, or its square.
+        keep, gain : float
+        """
+        gain = self.begin_step(keep, gain)
+        slots, signs = self.slots(rows), self._factors(rows)
+        cells = self.flat_cells
+        if self.conservative:
+            np.maximum.at(cells, slots, conservative_target(self._read(rows), added, gain))
+        elif self.decay == "global":
+            np.add.at(cells, slots, signs * (gain * added))
+        elif self.decay == "lazy":
+            change = lazy_change(self._read(rows), added, keep - 1.0, gain)
+            np.add.at(cells, slots, signs * change)
+        else:
+            touched, active_rows = np.unique(slots, return_counts=True)
+            active_rows = active_rows.astype(self.dtype)[:, None]
+            cells[touched] = active_cell(cells[touched], active_rows, keep - 1.0)
+            np.add.at(cells, slots, signs * (gain * added))
+
+    def begin_step(self, keep, gain):
+        """Decay everything where the decay is global; the gain as the divided table needs it."""
+        if self.decay == "global":
+            self._multiply(keep)
+        return gain / self.multiplier
+
+    def estimate(self, rows):
+        """The store's answers (k, dim) for valid rows; `query` without its checks."""
+        return self.dtype.type(self.multiplier) * self._read(rows)
+
+    def end_step(self, step):
+        """Clean, where the description asks for it at this step."""
+        clean = getattr(self.description, "clean", None)
+        if clean and step % clean.every == 0:
+            self._multiply(clean.factor)
+
+    def _read(self, rows):
+        """Answers (k, dim) of the divided table."""
+        return self.combine(self._factors(rows) * self.flat_cells[self.slots(rows)])
+
+    def _factors(self, rows):
+        """The signs as numbers that multiply cells, (depth, k, 1)."""
+        return self.signs(rows).astype(self.dtype)[..., None]
+
+    # -- the multiplier ------------------------------------------------------------------------
+
+    def _multiply(self, factor):
+        self.multiplier *= factor
+        if not 1 / _LARGEST <= abs(self.multiplier) <= _LARGEST:
+            self.settle()
+
+    def settle(self):
+        """Fold the multiplier into the table."""
+        if self.multiplier == 0:
+            self.cells.fill(0)  # 0 · inf would be NaN
+        elif self.multiplier != 1:
+            self.cells *= self.dtype.type(self.multiplier)
+        self.multiplier = 1.0
+
+    def scale(self, factor):
+        """Multiply the whole store by a factor, in O(1); returns the store.
+
+        Raises
+        ------
+        ConfigurationError
+            If the factor is not finite, or negative for a store of non-negative values.
+        """
+        low = -math.inf if self.description.signed else 0
+        self._multiply(checked_number("factor", factor, low))
+        return self
+
+    # -- the table -----------------------------------------------------------------------------
+
+    @property
+    def flat_cells(self):
+        """The table as a list of cells, (depth·width, dim); a view."""
+        return self.cells.reshape(-1, self.dim)
+
+    @property
+    def table(self):
+        """The table's values, (depth, width, dim); a view that is valid until the next step."""
+        self.settle()
+        return self.cells
+
+    @property
+    def nbytes(self):
+        """Bytes of the table."""
+        return self.cells.nbytes
+
+    def merge(self, other):
+        """Add another store of the same shape and hash functions to this one; returns this one.
+
+        For linear stores the result is the store of the sum of both variables, exactly. For a
+        conservative sketch the entry-wise sum is what stays above that sum (the entry-wise
+        maximum would only stay above the larger of the two).
+
+        Raises
+        ------
+        ConfigurationError
+            If the stores differ in kind, shape, dtype or hash functions.
+        """
+        self._check_mergeable(other)
+        self.settle()
+        self.cells += self.dtype.type(other.multiplier) * other.cells
+        return self
+
+    def signature(self):
+        """What two stores must share for their cells to mean the same."""
+        depth, width, _ = self.cells.shape
+        return {**super().signature(), "depth": depth, "width": width}
+
+    def state(self):
+        """Everything that changes during a run, as arrays and numbers (copies)."""
+        return {"cells": self.cells.copy(), "multiplier": self.multiplier}
+
+    def restore(self, state):
+        """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
+        np.copyto(self.cells, state["cells"])
+        self.multiplier = float(state["multiplier"])

@@ -1,0 +1,62 @@
+"""The exact variable: one cell a row."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sketchlab.stores.cells import CellStore
+from sketchlab.stores.description import Description
+from sketchlab.validation import checked_choice
+
+__all__ = ["Dense"]
+
+
+@dataclass(frozen=True)
+class Dense(Description):
+    """Keep an auxiliary variable exactly: the baseline, and the default.
+
+    Parameters
+    ----------
+    decay : {"lazy", "global"}
+        ``"lazy"``: only the rows of a step decay, as in torch.optim.SparseAdam.
+        ``"global"``: every row decays at every step, as the dense recursion says.
+
+    Examples
+    --------
+    >>> store = Dense().allocate(n=4, dim=2)
+    >>> store.update([1, 1], [[1, 2], [3, 4]])
+    >>> store.query([0, 1])
+    array([[0., 0.],
+           [4., 6.]], dtype=float32)
+    """
+
+    decay: str = "lazy"
+
+    def __post_init__(self):
+        checked_choice("decay", self.decay, ("lazy", "global"))
+
+    def _live(self, n, dim, dtype):
+        return DenseStore(self, n, dim, dtype, depth=1, width=n)
+
+
+class DenseStore(CellStore):
+    """A live exact variable."""
+
+    private = True
+
+    def slots(self, rows):
+        """Row i has cell i."""
+        return rows[None, :]
+
+    def signs(self, rows):
+        """All +1."""
+        return np.ones((1, len(rows)), np.int8)
+
+    def combine(self, signed_cells):
+        """The cell itself."""
+        return signed_cells[0]
+
+    @property
+    def table(self):
+        """The variable, (n, dim); a view that is valid until the next step."""
+        return super().table[0]

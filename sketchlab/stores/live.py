@@ -1,0 +1,110 @@
+"""What every live store answers to, whatever it is made of."""
+
+from sketchlab.errors import ConfigurationError, InputError
+from sketchlab.stores.rows import coalesce
+from sketchlab.validation import checked_rows, checked_values
+
+__all__ = ["LiveStore"]
+
+
+class LiveStore:
+    """An auxiliary variable of n rows and `dim` columns, kept as its description says.
+
+    A kind of store adds `advance`, `estimate`, `scale`, `state`, `restore`, `table` and `nbytes`.
+
+    Attributes
+    ----------
+    description : Description
+    n, dim : int
+    dtype : dtype
+    """
+
+    def __init__(self, description, n, dim, dtype):
+        self.description = description
+        self.n, self.dim, self.dtype = n, dim, dtype
+
+    def advance(self, rows, added, keep, gain):
+        """One step x ← keep·x + gain·u of some rows, all reads before all writes.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, (k,)
+            Distinct.
+        added : ndarray, (k, dim)
+            u: the gradient, or its square.
+        keep, gain : float
+        """
+        raise NotImplementedError
+
+    def estimate(self, rows):
+        """The store's answers (k, dim) for valid rows; `query` without its checks."""
+        raise NotImplementedError
+
+    def end_step(self, step):
+        """What is due after step `step`: nothing, but for sketches that are cleaned."""
+
+    @property
+    def decay(self):
+        """``"lazy"``, ``"global"`` or ``"bucket"``."""
+        return self.description.decay
+
+    def update(self, rows, values):
+        """Add values to rows: x[rows] += values; equal rows are summed first.
+
+        Parameters
+        ----------
+        rows : array_like of int, (k,)
+        values : array_like, (k, dim)
+            Not below zero for a store of non-negative values.
+
+        Raises
+        ------
+        InputError
+            If a row is out of range, a shape does not match, or a sign does not fit.
+        """
+        rows = checked_rows(rows, self.n)
+        values = checked_values("values", values, [(len(rows), self.dim)], self.dtype)
+        if not self.description.signed and (values < 0).any():
+            raise InputError(
+                f"values go down to {values.min()}: {type(self.description).__name__} holds "
+                "non-negative values, use CountSketch or Dense for signed ones"
+            )
+        self.advance(*coalesce(rows, values), keep=1.0, gain=1.0)
+
+    def query(self, rows):
+        """The store's estimates of rows, raw: a second moment may come out negative.
+
+        Parameters
+        ----------
+        rows : array_like of int, (k,)
+
+        Returns
+        -------
+        ndarray, (k, dim)
+
+        Raises
+        ------
+        InputError
+            If a row is out of range.
+        """
+        return self.estimate(checked_rows(rows, self.n))
+
+    def signature(self):
+        """What two stores must share for their numbers to mean the same."""
+        return {
+            "kind": type(self.description).__name__,
+            "n": self.n,
+            "dim": self.dim,
+            "dtype": self.dtype.name,
+        }
+
+    def _check_mergeable(self, other):
+        if not isinstance(other, LiveStore) or other.signature() != self.signature():
+            raise ConfigurationError(
+                f"cannot merge {other!r} into {self!r}: everything named here must be equal, "
+                "build both stores from one description"
+            )
+
+    def __repr__(self):
+        parts = (f"{name}={value}" for name, value in self.signature().items())
+        return f"<live store: {', '.join(parts)}>"

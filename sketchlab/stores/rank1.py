@@ -1,0 +1,172 @@
+"""Rank-one stores: the field's other compression, beside which sketches are measured."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sketchlab.stores.arithmetic import lazy_change
+from sketchlab.stores.description import Description
+from sketchlab.stores.live import LiveStore
+from sketchlab.validation import checked_choice, checked_number
+
+__all__ = ["Rank1", "Rank1SVD"]
+
+
+class RankOneStore(LiveStore):
+    """A live variable kept as the outer product of a vector over rows and one over columns.
+
+    Attributes
+    ----------
+    left : ndarray, (n,)
+    right : ndarray, (dim,)
+    """
+
+    def __init__(self, description, n, dim, dtype):
+        super().__init__(description, n, dim, dtype)
+        self.left = np.zeros(n, dtype)
+        self.right = np.zeros(dim, dtype)
+
+    @property
+    def table(self):
+        """The variable as the store answers it, (n, dim); made anew at each call."""
+        return self.estimate(np.arange(self.n))
+
+    @property
+    def nbytes(self):
+        """Bytes of both vectors."""
+        return self.left.nbytes + self.right.nbytes
+
+    def state(self):
+        """Everything that changes during a run (copies)."""
+        return {"left": self.left.copy(), "right": self.right.copy()}
+
+    def restore(self, state):
+        """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
+        np.copyto(self.left, state["left"])
+        np.copyto(self.right, state["right"])
+
+
+class Rank1Store(RankOneStore):
+    """Row sums and column sums; x̂ = row sum · column sum / total."""
+
+    def advance(self, rows, added, keep, gain):
+        """One step x ← keep·x + gain·u: the sums follow the change of the touched rows."""
+        if self.decay == "global":
+            self.scale(keep)
+            change = gain * added
+        else:
+            change = lazy_change(self.estimate(rows), added, keep - 1.0, gain)
+        self.left[rows] += change.sum(axis=1)
+        self.right += change.sum(axis=0)
+
+    def estimate(self, rows):
+        """Row sum · column sum / total, and zero while nothing has been added."""
+        total = self.right.sum()
+        if total == 0:
+            return np.zeros((len(rows), self.dim), self.dtype)
+        return self.left[rows, None] * (self.right / total)
+
+    def scale(self, factor):
+        """Multiply both sums by a factor, not below zero; returns the store."""
+        factor = self.dtype.type(checked_number("factor", factor, 0))
+        self.left *= factor
+        self.right *= factor
+        return self
+
+    def merge(self, other):
+        """Add another store's sums, which are those of the sum of both; returns this store."""
+        self._check_mergeable(other)
+        self.left += other.left
+        self.right += other.right
+        return self
+
+
+@dataclass(frozen=True)
+class Rank1(Description):
+    """Keep a non-negative variable as the outer product of its row and column sums.
+
+    The non-negative factorisation that Adafactor uses (Shazeer & Stern 2018), "LR-NMF" in
+    Spring et al. (2019): n + dim numbers.
+
+    Parameters
+    ----------
+    decay : {"lazy", "global"}
+        ``"lazy"``: only the rows of a step decay, by their estimate, as in Algorithm 4.
+        ``"global"``: both sums decay at every step.
+
+    Examples
+    --------
+    >>> store = Rank1().allocate(n=3, dim=2)
+    >>> store.update([0, 2], [[1.0, 3.0], [2.0, 6.0]])
+    >>> store.query([0, 1, 2])
+    array([[1., 3.],
+           [0., 0.],
+           [2., 6.]], dtype=float32)
+    """
+
+    signed: ClassVar[bool] = False
+
+    decay: str = "lazy"
+
+    def __post_init__(self):
+        checked_choice("decay", self.decay, ("lazy", "global"))
+
+    def _live(self, n, dim, dtype):
+        return Rank1Store(self, n, dim, dtype)
+
+
+class Rank1SVDStore(RankOneStore):
+    """left ⊗ right, the nearest rank-one matrix after every step."""
+
+    def advance(self, rows, added, keep, gain):
+        """The exact step on the whole matrix, then its leading singular pair."""
+        matrix = np.outer(self.left, self.right)
+        if self.decay == "global":
+            matrix *= self.dtype.type(keep)
+        else:
+            matrix[rows] *= self.dtype.type(keep)
+        matrix[rows] += gain * added
+        u, s, vh = np.linalg.svd(matrix, full_matrices=False)
+        self.left, self.right = u[:, 0] * s[0], vh[0].copy()
+
+    def estimate(self, rows):
+        """Rows of the outer product."""
+        return np.outer(self.left[rows], self.right)
+
+    def scale(self, factor):
+        """Multiply the matrix by a factor; returns the store."""
+        self.left *= self.dtype.type(checked_number("factor", factor, -math.inf))
+        return self
+
+
+@dataclass(frozen=True)
+class Rank1SVD(Description):
+    """Keep the best rank-one approximation of a variable, found anew at every step.
+
+    The "ℓ2 rank-1" of Spring et al. (2019), for analysis only: each step makes the full n × dim
+    matrix and decomposes it.
+
+    Parameters
+    ----------
+    decay : {"lazy", "global"}
+        Whether only the rows of a step decay, or all.
+
+    Examples
+    --------
+    >>> store = Rank1SVD().allocate(n=3, dim=2, dtype=np.float64)
+    >>> store.update([0, 2], [[1.0, -3.0], [2.0, -6.0]])
+    >>> store.query([0, 1, 2]).round(6) + 0.0
+    array([[ 1., -3.],
+           [ 0.,  0.],
+           [ 2., -6.]])
+    """
+
+    decay: str = "lazy"
+
+    def __post_init__(self):
+        checked_choice("decay", self.decay, ("lazy", "global"))
+
+    def _live(self, n, dim, dtype):
+        return Rank1SVDStore(self, n, dim, dtype)

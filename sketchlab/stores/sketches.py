@@ -1,0 +1,96 @@
+"""What count-sketches and count-min sketches share: hashed cells, folding."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from sketchlab import hashing
+from sketchlab.errors import ConfigurationError
+from sketchlab.stores.cells import CellStore
+from sketchlab.stores.description import Clean, Description
+from sketchlab.validation import checked_choice, checked_count, checked_number, checked_rows
+
+__all__ = ["SketchDescription", "SketchStore"]
+
+DECAYS = ("lazy", "global", "bucket")
+
+
+@dataclass(frozen=True)
+class SketchDescription(Description):
+    """Checks shared by both kinds of sketch; see `CountSketch` and `CountMinSketch`."""
+
+    live: ClassVar[type]
+
+    def _check(self):
+        if self.width is not None:
+            checked_count("width", self.width, 1, hashing.MAX_ROWS - 1)
+        checked_count("depth", self.depth, 1)
+        # below 1 the sketch would be larger than what it compresses
+        checked_number("compression", self.compression, 1)
+        checked_choice("decay", self.decay, DECAYS)
+        hashing.checked_seed(self.seed)
+        if not isinstance(self.clean, (Clean, type(None))):
+            raise ConfigurationError(
+                f"clean={self.clean!r}: give sketchlab.Clean(factor=..., every=...) or None"
+            )
+
+    def width_for(self, n):
+        """Buckets for a variable of n rows: the given width, or what the compression leaves."""
+        if self.width is not None:
+            return self.width
+        return max(1, int(n / (self.compression * self.depth)))
+
+    def _live(self, n, dim, dtype):
+        return self.live(self, n, dim, dtype, self.depth, self.width_for(n))
+
+
+class SketchStore(CellStore):
+    """A live sketch: row i has one cell in each of `depth` hashed rows of the table."""
+
+    def __init__(self, description, n, dim, dtype, depth, width):
+        super().__init__(description, n, dim, dtype, depth, width)
+        self.constants = hashing.hash_constants(description.seed, depth)
+
+    @property
+    def depth(self):
+        """Number of independent hash functions."""
+        return self.cells.shape[0]
+
+    @property
+    def width(self):
+        """Number of buckets under each hash function."""
+        return self.cells.shape[1]
+
+    def slots(self, rows):
+        """Cell j·width + bucket_j(row) of the flattened table, (depth, k)."""
+        first = np.arange(self.depth)[:, None] * self.width
+        return first + hashing.buckets(rows, self.constants, self.width)
+
+    def buckets(self, rows):
+        """Buckets of rows under every hash function, int64 (depth, k)."""
+        return hashing.buckets(checked_rows(rows, self.n), self.constants, self.width)
+
+    def fold(self):
+        """Halve the width, as if the sketch had been built so; returns the sketch.
+
+        Buckets 2b and 2b + 1 become bucket b: their sum where the sketch is linear, their maximum
+        where the update is conservative (each row's cell is then still at least its value).
+
+        Raises
+        ------
+        ConfigurationError
+            If the width is odd.
+        """
+        if self.width % 2:
+            raise ConfigurationError(
+                f"width={self.width} is odd: only a sketch of even width can be folded"
+            )
+        pairs = self.cells.reshape(self.depth, self.width // 2, 2, self.dim)
+        self.cells = pairs.max(axis=2) if self.conservative else pairs.sum(axis=2)
+        self.description = replace(self.description, width=self.width)
+        return self
+
+    def signature(self):
+        """What two stores must share for their cells to mean the same."""
+        return {**super().signature(), "seed": self.description.seed}

@@ -1,0 +1,126 @@
+"""Checks of what callers hand in. Each returns the value in the form the library works with.
+
+Nothing is changed before these have passed, and each message says what was given, what is needed
+and what to do.
+"""
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from sketchlab.errors import ConfigurationError, InputError
+
+__all__ = [
+    "checked_choice",
+    "checked_count",
+    "checked_number",
+    "checked_rows",
+    "checked_table",
+    "checked_values",
+]
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def checked_number(name, value, low, high=math.inf, *, below=None):
+    """`value` as a float in [low, high], or in [low, below)."""
+    number = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_))
+    fits = number and math.isfinite(value) and low <= value <= high
+    if not fits or (below is not None and value >= below):
+        upper = f"{below} (excluded)" if below is not None else f"{high}"
+        raise ConfigurationError(f"{name}={value!r}: give a finite number from {low} to {upper}")
+    return float(value)
+
+
+def checked_count(name, value, low, high=None):
+    """`value` as an int in [low, high]."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        limit = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ConfigurationError(f"{name}={value!r}: give an integer {limit}")
+    return int(value)
+
+
+def checked_choice(name, value, choices):
+    """`value`, one of `choices`."""
+    if value not in choices:
+        known = ", ".join(repr(choice) for choice in choices)
+        raise ConfigurationError(f"{name}={value!r}: choose one of {known}")
+    return value
+
+
+def checked_table(table):
+    """`table`, when it can be updated in place as rows of contiguous numbers."""
+    if not isinstance(table, np.ndarray):
+        raise InputError(
+            f"table is a {type(table).__name__}: give a NumPy array, it is updated in place"
+        )
+    if table.dtype not in FLOATS or not table.dtype.isnative:
+        raise InputError(
+            f"table has dtype {table.dtype}: float32 and float64 are supported, "
+            "convert it with table.astype(numpy.float32)"
+        )
+    if table.ndim == 0 or table.size == 0:
+        raise InputError(
+            f"table has shape {table.shape}: it needs at least one row and one column"
+        )
+    if not table.flags.c_contiguous:
+        raise InputError(
+            "table is not C-contiguous, so its rows cannot be updated in place: "
+            "give numpy.ascontiguousarray(table) and keep that array"
+        )
+    if not table.flags.writeable:
+        raise InputError("table is read-only, so it cannot be updated in place: give a copy")
+    return table
+
+
+def checked_rows(rows, n):
+    """Row numbers as a contiguous int64 array (k,), each in [0, n)."""
+    try:
+        rows = np.asarray(rows)
+    except ValueError as error:
+        raise InputError(f"rows cannot be read as one array of integers ({error})") from None
+    if rows.size == 0 and rows.ndim == 1:
+        return np.empty(0, np.int64)
+    if rows.dtype.kind not in "iu":
+        raise InputError(f"rows have dtype {rows.dtype}: give integer row numbers")
+    if rows.ndim != 1:
+        raise InputError(f"rows have shape {rows.shape}: give one dimension, (k,)")
+    if rows.min() < 0 or rows.max() >= n:
+        at = int(np.flatnonzero((rows < 0) | (rows >= n))[0])
+        raise InputError(f"rows[{at}] = {rows[at]}: rows go from 0 to {n - 1}")
+    return np.ascontiguousarray(rows, dtype=np.int64)
+
+
+def checked_values(name, values, shapes, dtype, *, check_finite=False):
+    """`values` as a contiguous array of `dtype` with one of the `shapes`, viewed as the last.
+
+    Parameters
+    ----------
+    name : str
+        What the caller calls them, for the message.
+    values : array_like
+    shapes : sequence of tuple
+        Accepted shapes; all have as many elements as the last one, the shape of the result.
+    dtype : dtype
+    check_finite : bool
+        Refuse infinities and NaN.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} cannot be read as one array of numbers ({error})") from None
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} have dtype {array.dtype}: give real numbers, {dtype} is best")
+    if array.shape not in shapes:
+        wanted = " or ".join(str(shape) for shape in dict.fromkeys(shapes))
+        raise InputError(f"{name} have shape {array.shape}: give {wanted}")
+    array = np.ascontiguousarray(array, dtype=dtype).reshape(shapes[-1])
+    if check_finite and not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise InputError(
+            f"{name}[{', '.join(map(str, at))}] = {array[at]}: "
+            "clip or skip this step, a non-finite value would stay in the state"
+        )
+    return array
