@@ -6,7 +6,6 @@ the optimizer as it was.
 
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -22,7 +21,7 @@ FORMAT = "sketchlab-state-1"
 HASH = "multiply-shift, splitmix64, 4 draws a depth"
 
 
-def _identity(optimizer):
+def _identity(optimizer, stores):
     """What must be equal for a state to mean the same, as strings."""
     described = {
         "format": FORMAT,
@@ -30,69 +29,81 @@ def _identity(optimizer):
         "optimizer": optimizer.name,
         "rule": repr(optimizer.rule),
         "shape": repr(tuple(map(int, optimizer.table.shape))),
-        "dtype": optimizer.table.dtype.name,
+        "dtype": np.dtype(optimizer.table.dtype).name,
     }
-    for name, store in optimizer._stores.items():
+    for name, store in stores.items():
         described[f"{name}.description"] = json.dumps(store.description.to_dict())
         described[f"{name}.signature"] = json.dumps(store.signature())
     return described
 
 
-def collect(optimizer):
-    """See `Optimizer.state_dict`."""
-    state = {**_identity(optimizer), "lr": optimizer.lr, "step_count": optimizer.step_count}
-    for name, store in optimizer._stores.items():
+def collect(optimizer, stores):
+    """The state of an optimizer; its arrays are the live ones, not copies.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    stores : dict of live stores
+
+    Returns
+    -------
+    dict
+    """
+    state = _identity(optimizer, stores)
+    state.update(lr=optimizer.lr, step_count=optimizer.step_count)
+    for name, store in stores.items():
         state.update({f"{name}.{key}": value for key, value in store.state().items()})
     return state
 
 
-def restore(optimizer, state):
-    """See `Optimizer.load_state_dict`."""
-    here = collect(optimizer)
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        found = state.get("format") if isinstance(state, dict) else type(state).__name__
-        raise CheckpointError(f"not a state of this version: format is {found!r}, not {FORMAT!r}")
-    missing = sorted(set(here) - set(state))
-    foreign = sorted(set(state) - set(here))
-    if missing or foreign:
+def restore(optimizer, stores, state):
+    """Let an optimizer go on from a state.
+
+    Raises
+    ------
+    CheckpointError
+        If the state does not fit; the optimizer then keeps the state that it had.
+    """
+    here = collect(optimizer, stores)
+    found = state.get("format") if isinstance(state, dict) else type(state).__name__
+    if found != FORMAT:
         raise CheckpointError(
-            f"the state does not fit {optimizer!r}: missing {missing}, not known here {foreign}"
+            f"format is {found!r}, this version reads {FORMAT!r}: give what state_dict() or "
+            "save() of the same version made"
         )
-    for key, mine in _identity(optimizer).items():
-        if state[key] != mine:
+    for key, mine in _identity(optimizer, stores).items():
+        if key in state and state[key] != mine:
             raise CheckpointError(
                 f"the state belongs to another configuration: {key} is {state[key]!r} there and "
                 f"{mine!r} here; build the optimizer as it was when the state was taken"
             )
-    checked = {key: _checked(key, state[key], mine) for key, mine in here.items()}
-    for name, store in optimizer._stores.items():
-        store.restore({key: checked[f"{name}.{key}"] for key in store.state()})
-    optimizer.lr = checked["lr"]
-    optimizer.step_count = checked["step_count"]
-
-
-def _checked(key, value, mine):
-    """The value, when it is of the same kind, shape and dtype as the optimizer's own."""
-    if isinstance(mine, np.ndarray):
-        fits = isinstance(value, np.ndarray) and (value.shape, value.dtype) == (
-            mine.shape,
-            mine.dtype,
+    missing, foreign = sorted(set(here) - set(state)), sorted(set(state) - set(here))
+    if missing or foreign:
+        raise CheckpointError(
+            f"the state is not complete for {optimizer!r}: missing {missing}, unknown {foreign}"
         )
-    elif isinstance(mine, str):
-        fits = isinstance(value, str)
-    elif isinstance(mine, int):
-        fits = isinstance(value, int) and value >= 0
+    for key, mine in here.items():
+        _check_kind(key, state[key], mine)
+    for name, store in stores.items():
+        store.restore({key: state[f"{name}.{key}"] for key in store.state()})
+    optimizer.lr = state["lr"]
+    optimizer.step_count = state["step_count"]
+
+
+def _check_kind(key, value, mine):
+    """Refuse a value that is not of the same kind, shape and dtype as the optimizer's own."""
+    if isinstance(mine, (str, int)):
+        needed, fits = type(mine).__name__, type(value) is type(mine)
+        fits = fits and (isinstance(mine, str) or value >= 0)
+    elif isinstance(mine, float):
+        needed, fits = "a finite number", isinstance(value, float) and np.isfinite(value)
+        fits = fits and (key != "lr" or value >= 0)
     else:
-        fits = isinstance(value, float) and np.isfinite(value)
+        needed = f"an array {tuple(mine.shape)} of {mine.dtype}"
+        fits = isinstance(value, np.ndarray)
+        fits = fits and (value.shape, value.dtype) == (tuple(mine.shape), mine.dtype)
     if not fits:
-        raise CheckpointError(f"{key} in the state is damaged: it does not fit {_kind(mine)}")
-    return value
-
-
-def _kind(value):
-    if isinstance(value, np.ndarray):
-        return f"an array {value.shape} of {value.dtype}"
-    return type(value).__name__
+        raise CheckpointError(f"{key} in the state is damaged: {needed} is needed")
 
 
 def write(path, state):
@@ -108,24 +119,21 @@ def write(path, state):
     CheckpointError
         If the file cannot be written; an older one is left as it was.
     """
-    path = Path(path)
-    temporary = None
+    path = Path(path).resolve()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
-        ) as file:
-            temporary = Path(file.name)
+        with open(temporary, "wb") as file:
             np.savez(file, **{key: np.asarray(value) for key, value in state.items()})
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; nothing was changed there"
+            f"cannot write {path}: {error.strerror or error}; what was there is unchanged, free "
+            "some space or choose another place"
         ) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def read(path):
@@ -152,13 +160,15 @@ def read(path):
             raise CheckpointError(f"{path} is damaged in {damaged}: use another checkpoint")
         with np.load(path, allow_pickle=False) as arrays:
             return {key: _plain(arrays[key]) for key in arrays.files}
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist: give a file that save() wrote") from None
+    except CheckpointError:
+        raise
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise CheckpointError(
-            f"{path} is truncated or not a sketchlab checkpoint ({error}): use another one"
+            f"cannot read {path}: {error.strerror or error}; give a file that save() wrote"
+        ) from error
+    except Exception as error:  # damaged bytes make zipfile and numpy raise almost anything
+        raise CheckpointError(
+            f"{path} is truncated, damaged or not a sketchlab checkpoint ({error}): use another one"
         ) from error
 
 

@@ -145,8 +145,8 @@ def buckets(rows, constants, width):
     Examples
     --------
     >>> buckets([0, 1, 2], hash_constants(seed=0, depth=2), width=100)
-    array([[43, 31, 18],
-           [10, 20, 29]])
+    array([[43, 31, 19],
+           [32, 43, 54]])
     """
     rows = np.asarray(rows).astype(np.uint64)
     found = bucket(rows[None, :], constants[:, :1], constants[:, 1:2], np.uint64(width))
@@ -169,7 +169,7 @@ def signs(rows, constants):
     Examples
     --------
     >>> signs([0, 1, 2], hash_constants(seed=0, depth=2))
-    array([[ 1, -1,  1],
+    array([[-1, -1,  1],
            [-1, -1,  1]], dtype=int8)
     """
     rows = np.asarray(rows).astype(np.uint64)

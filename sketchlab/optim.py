@@ -1,9 +1,11 @@
 """The public optimizers: a rule, one store for each auxiliary variable, a backend."""
 
+from copy import copy
+
 import numpy as np
 
 from sketchlab import checkpoint
-from sketchlab.errors import ConfigurationError, InputError
+from sketchlab.errors import ConfigurationError
 from sketchlab.kernels import make_backend
 from sketchlab.rules import AdagradRule, AdamRule, MomentumRule, RMSpropRule, SGDRule
 from sketchlab.stores import Dense, Description
@@ -45,7 +47,7 @@ class Optimizer:
         self._backend = make_backend(backend)
         self.check_finite = backend == "reference" if check_finite is None else bool(check_finite)
         self.step_count = 0
-        self._view = np.asarray(table).reshape(len(table), -1)
+        self._view = np.asarray(table).reshape(len(table), -1)  # n rows of d, the same memory
         for moment in rule.moments:
             _check_pairing(self.name, moment, descriptions[moment.name])
         self._stores = {
@@ -131,7 +133,8 @@ class Optimizer:
         dict
             Copies: later steps do not change them.
         """
-        return checkpoint.collect(self)
+        state = checkpoint.collect(self, self._stores)
+        return {key: copy(value) for key, value in state.items()}
 
     def load_state_dict(self, state):
         """Go on from a state that `state_dict` gave, the learning rate included.
@@ -142,7 +145,7 @@ class Optimizer:
             If the state is incomplete or belongs to another optimizer, shape, dtype, store, hash
             or version. The optimizer then keeps the state that it had.
         """
-        checkpoint.restore(self, state)
+        checkpoint.restore(self, self._stores, state)
 
     def save(self, path):
         """Write `state_dict` to a file, whole or not at all.
@@ -157,7 +160,7 @@ class Optimizer:
         CheckpointError
             If the file cannot be written; an older file of that name is left as it was.
         """
-        checkpoint.write(path, self.state_dict())
+        checkpoint.write(path, checkpoint.collect(self, self._stores))
 
     def load(self, path):
         """Go on from a file that `save` wrote.
@@ -201,8 +204,9 @@ class SGD(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np, sketchlab as sl
     >>> table = np.zeros((3, 2), np.float32)
-    >>> SGD(table, lr=0.5).step([[1, 2]], rows=[1])
+    >>> sl.SGD(table, lr=0.5).step([[1, 2]], rows=[1])
     >>> table
     array([[ 0. ,  0. ],
            [-0.5, -1. ],
@@ -230,8 +234,9 @@ class Momentum(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np, sketchlab as sl
     >>> table = np.zeros((1000, 4), np.float32)
-    >>> opt = Momentum(table, lr=0.1, m=sketchlab.CountSketch(compression=5))
+    >>> opt = sl.Momentum(table, lr=0.1, m=sl.CountSketch(compression=5))
     >>> opt.step(np.ones((2, 4)), rows=[3, 8])
     >>> opt.nbytes / table.nbytes
     0.198
@@ -258,8 +263,9 @@ class Adagrad(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np, sketchlab as sl
     >>> table = np.zeros(3, np.float64)
-    >>> Adagrad(table, lr=1.0).step(np.array([2.0, -1.0, 0.5]))
+    >>> sl.Adagrad(table, lr=1.0).step(np.array([2.0, -1.0, 0.5]))
     >>> table
     array([-1.,  1., -1.])
     """
@@ -288,8 +294,9 @@ class RMSprop(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np, sketchlab as sl
     >>> table = np.zeros((1000, 4), np.float32)
-    >>> opt = RMSprop(table, lr=0.1, v=sketchlab.CountMinSketch(conservative=True))
+    >>> opt = sl.RMSprop(table, lr=0.1, v=sl.CountMinSketch(conservative=True))
     >>> opt.step(np.ones((1, 4)), rows=[3])
     >>> table[3]
     array([-0.1, -0.1, -0.1, -0.1], dtype=float32)
@@ -321,9 +328,10 @@ class Adam(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np, sketchlab as sl
     >>> table = np.zeros((1000, 4), np.float32)
-    >>> opt = Adam(table, lr=1e-3, m=sketchlab.CountSketch(compression=5),
-    ...            v=sketchlab.CountMinSketch(compression=5))
+    >>> opt = sl.Adam(table, lr=1e-3, m=sl.CountSketch(compression=5),
+    ...            v=sl.CountMinSketch(compression=5))
     >>> opt.step(np.ones((2, 4)), rows=[3, 8])
     >>> opt.nbytes, 2 * table.nbytes
     (6336, 32000)

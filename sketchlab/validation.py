@@ -62,9 +62,7 @@ def checked_table(table):
             "convert it with table.astype(numpy.float32)"
         )
     if table.ndim == 0 or table.size == 0:
-        raise InputError(
-            f"table has shape {table.shape}: it needs at least one row and one column"
-        )
+        raise InputError(f"table has shape {table.shape}: it needs at least one row and one column")
     if not table.flags.c_contiguous:
         raise InputError(
             "table is not C-contiguous, so its rows cannot be updated in place: "

@@ -13,6 +13,7 @@ from sketchlab.stores.arithmetic import (
     higher,
     lazy_change,
     lower,
+    median_of_three,
 )
 
 __all__ = [
@@ -45,30 +46,54 @@ def read_median(cells, slots, signs, i, ordered, answer):
     """Row i of a count-sketch: the median of its signed cells.
 
     The cells are read one after the other, each a single stream of memory, into `ordered`
-    (depth, columns), which stays in the cache and is kept in ascending order column by column.
+    (depth, columns), which stays in the cache.
     """
     depth = slots.shape[0]
+    if depth == 3:
+        copy_signed(cells[slots[0, i]], signs[0, i], ordered[0])
+        copy_signed(cells[slots[1, i]], signs[1, i], ordered[1])
+        middle_of_three(ordered[0], ordered[1], cells[slots[2, i]], signs[2, i], answer)
+        return
     for j in range(depth):
-        cell = cells[slots[j, i]]
-        sign = cells.dtype.type(signs[j, i])
-        last = ordered[j]
-        for c in range(answer.size):
-            last[c] = sign * cell[c]
+        copy_signed(cells[slots[j, i]], signs[j, i], ordered[j])
         for p in range(j - 1, -1, -1):
-            small, large = ordered[p], ordered[p + 1]
-            for c in range(answer.size):
-                a, b = small[c], large[c]
-                small[c] = lower(a, b)
-                large[c] = higher(a, b)
-    middle = ordered[depth // 2]
-    if depth % 2:
-        for c in range(answer.size):
-            answer[c] = middle[c]
-    else:
-        below = ordered[depth // 2 - 1]
-        half = cells.dtype.type(0.5)
-        for c in range(answer.size):
-            answer[c] = half * (below[c] + middle[c])
+            exchange(ordered[p], ordered[p + 1])
+    # an odd depth has one middle value, an even one the mean of two
+    middle_of_two(ordered[(depth - 1) // 2], ordered[depth // 2], answer)
+
+
+@register_jitable
+def copy_signed(cell, sign, target):
+    """A cell times a sign."""
+    sign = cell.dtype.type(sign)
+    for c in range(target.size):
+        target[c] = sign * cell[c]
+
+
+@register_jitable
+def middle_of_three(first, second, cell, sign, answer):
+    """The median of two rows of values and a signed cell."""
+    sign = cell.dtype.type(sign)
+    for c in range(answer.size):
+        answer[c] = median_of_three(first[c], second[c], sign * cell[c])
+
+
+@register_jitable
+def middle_of_two(low, high, answer):
+    """The mean of two rows of values."""
+    half = answer.dtype.type(0.5)
+    for c in range(answer.size):
+        answer[c] = half * low[c] + half * high[c]
+
+
+@register_jitable
+def exchange(low, high):
+    """Put the smaller value of every column into `low`, the larger into `high`."""
+    for c in range(low.size):
+        a = low[c]
+        b = high[c]
+        low[c] = lower(a, b)
+        high[c] = higher(a, b)
 
 
 @register_jitable

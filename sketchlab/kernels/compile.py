@@ -21,12 +21,13 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @cache
 def sources_hash():
-    """A short hash over every source file of the library that kernels are made from."""
+    """A short hash over every source file that kernels are, or might be, made from."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if "__pycache__" not in path.parts:
-            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
-            digest.update(path.read_bytes())
+    folders = [PACKAGE / name for name in ("rules", "stores", "kernels")]
+    paths = [PACKAGE / "hashing.py", *(path for folder in folders for path in folder.rglob("*.py"))]
+    for path in sorted(paths):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

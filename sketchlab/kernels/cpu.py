@@ -116,9 +116,9 @@ def locate(rows, constants, width, signed, slots, signs):
 def advance(view, grads, source, mode, bits, order, spare, counts, change, ordered):
     """One step of a store whose rows share cells: x ← keep·x + gain·u, all reads before writes.
 
-    `grads[source[i]]` is the gradient of row number i; cell numbers have `bits` bits. `order` and `spare` (depth, k), `counts`
-    (depth, RADIX), `change` (k, dim) and `ordered` (parts, depth, dim) are scratch; the number of
-    parts only splits the work.
+    `grads[source[i]]` is the gradient of row number i; cell numbers have `bits` bits. Scratch:
+    `order`, `spare` (depth, k), `counts` (depth, RADIX), `change` (k, dim) and `ordered` (parts,
+    depth, dim); the number of parts only splits the work.
     """
     cells, slots, signs, squared = view.cells, view.slots, view.signs, view.squared
     depth, k = slots.shape
@@ -127,7 +127,7 @@ def advance(view, grads, source, mode, bits, order, spare, counts, change, order
     for j in prange(depth):
         sort_stably(slots[j], bits, order[j], spare[j], counts[j])
 
-    if mode == LAZY or mode == CONSERVATIVE:
+    if mode in (LAZY, CONSERVATIVE):
         for p in prange(parts):
             for i in range(k * p // parts, k * (p + 1) // parts):
                 answer, gradient = change[i], grads[source[i]]
@@ -226,7 +226,10 @@ class CPU:
                 advanced = self._cells if isinstance(store, CellStore) else self._answers
                 views[moment.name] = advanced(moment, store, rows, grads, source, keep, gain)
             depth = max(len(view.slots) for view in views.values())
-            ordered, answers = self._columns("ordered", depth, table), self._columns("m, v", 2, table)
+            ordered, answers = (
+                self._columns("ordered", depth, table),
+                self._columns("m, v", 2, table),
+            )
             move(scalars, table, rows, grads, source, views["m"], views["v"], ordered, answers)
 
     def _coalesce(self, n, rows, grads):

@@ -8,7 +8,14 @@ float32 turns compiled arithmetic into float64.
 
 from numba.extending import register_jitable
 
-__all__ = ["active_cell", "conservative_target", "higher", "lazy_change", "lower"]
+__all__ = [
+    "active_cell",
+    "conservative_target",
+    "higher",
+    "lazy_change",
+    "lower",
+    "median_of_three",
+]
 
 
 @register_jitable
@@ -43,3 +50,9 @@ def lower(a, b):
 def higher(a, b):
     """The larger of two scalars; `lower` and `higher` of a pair are the pair, sorted."""
     return b if a < b else a
+
+
+@register_jitable
+def median_of_three(a, b, c):
+    """The middle one of three scalars."""
+    return higher(lower(a, b), lower(higher(a, b), c))

@@ -192,8 +192,8 @@ class CellStore(LiveStore):
         return {**super().signature(), "depth": depth, "width": width}
 
     def state(self):
-        """Everything that changes during a run, as arrays and numbers (copies)."""
-        return {"cells": self.cells.copy(), "multiplier": self.multiplier}
+        """Everything that changes during a run, as numbers and the live arrays themselves."""
+        return {"cells": self.cells, "multiplier": self.multiplier}
 
     def restore(self, state):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""

@@ -39,8 +39,8 @@ class RankOneStore(LiveStore):
         return self.left.nbytes + self.right.nbytes
 
     def state(self):
-        """Everything that changes during a run (copies)."""
-        return {"left": self.left.copy(), "right": self.right.copy()}
+        """Everything that changes during a run: the live vectors themselves."""
+        return {"left": self.left, "right": self.right}
 
     def restore(self, state):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
