@@ -83,6 +83,8 @@ class Optimizer:
         grads = checked_values(
             "grads", grads, shapes, self.table.dtype, check_finite=self.check_finite
         )
+        if np.may_share_memory(grads, self._view):
+            grads = grads.copy()  # a part of the table would change while it is read
         step = self.step_count + 1
         scalars = self.rule.scalars(self.lr, step)
         scalars = type(scalars)(*map(self.table.dtype.type, scalars))

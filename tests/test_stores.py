@@ -27,6 +27,12 @@ def test_descriptions_are_values(description):
         description.decay = "lazy"
 
 
+def test_numpy_numbers_make_the_same_description():
+    numbers = sl.CountSketch(width=np.int64(8), depth=np.int32(2), seed=np.uint64(2**63))
+    assert numbers == sl.CountSketch(width=8, depth=2, seed=2**63)
+    assert json.loads(json.dumps(numbers.to_dict())) == numbers.to_dict()
+
+
 def test_the_papers_shapes():
     """Spring et al. (2019): LM1B's sketch is (3, 52 898, 256), 5 times smaller than exact."""
     assert sl.CountSketch(compression=5, depth=3).width_for(793_471) == 52_898
@@ -173,3 +179,11 @@ def test_tables_of_any_shape(shape):
         one.step(dense.reshape(flat.shape))
         other.step(dense)
     np.testing.assert_array_equal(shaped.reshape(flat.shape), flat)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_gradients_that_are_a_part_of_the_table(backend):
+    """Row 1 moves by what row 0 was before the step, not by what it has become."""
+    table = np.array([[1.0], [2.0], [4.0]])
+    sl.SGD(table, 0.5, backend=backend).step(table[:2], rows=[1, 0])
+    np.testing.assert_array_equal(table, [[0.0], [1.5], [4.0]])

@@ -83,6 +83,7 @@ class CountMinSketch(SketchDescription):
     def __post_init__(self):
         if not isinstance(self.conservative, (bool, np.bool_)):
             raise ConfigurationError(f"conservative={self.conservative!r}: give True or False")
+        object.__setattr__(self, "conservative", bool(self.conservative))
         if self.decay is None:
             object.__setattr__(self, "decay", "global" if self.conservative else "lazy")
         self._check()

@@ -23,13 +23,17 @@ class SketchDescription(Description):
     live: ClassVar[type]
 
     def _check(self):
+        plain = {
+            "depth": checked_count("depth", self.depth, 1),
+            # below 1 the sketch would be larger than what it compresses
+            "compression": checked_number("compression", self.compression, 1),
+            "seed": hashing.checked_seed(self.seed),
+        }
         if self.width is not None:
-            checked_count("width", self.width, 1, hashing.MAX_ROWS - 1)
-        checked_count("depth", self.depth, 1)
-        # below 1 the sketch would be larger than what it compresses
-        checked_number("compression", self.compression, 1)
+            plain["width"] = checked_count("width", self.width, 1, hashing.MAX_ROWS - 1)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)  # NumPy's numbers cannot be written to files
         checked_choice("decay", self.decay, DECAYS)
-        hashing.checked_seed(self.seed)
         if not isinstance(self.clean, (Clean, type(None))):
             raise ConfigurationError(
                 f"clean={self.clean!r}: give sketchlab.Clean(factor=..., every=...) or None"
