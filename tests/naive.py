@@ -1,0 +1,398 @@
+"""Oracles: every algorithm once more, in plain Python loops over float64 scalars.
+
+Written from the papers and the design, never from the library's kernels, so that agreement means
+something. Vectors are lists, tables are lists of rows, and a batch of updates is a dict from row to
+vector. NumPy appears in one place, the singular value decomposition behind `Rank1SVD`.
+"""
+
+from math import sqrt
+
+import numpy as np
+
+MASK64 = 2**64 - 1
+
+
+# ---------------------------------------------------------------- hashing
+
+
+def splitmix64(seed, count):
+    """First `count` outputs of splitmix64 (Steele, Lea & Flood 2014), started at `seed`."""
+    state, outputs = seed & MASK64, []
+    for _ in range(count):
+        state = (state + 0x9E3779B97F4A7C15) & MASK64
+        z = state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK64
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK64
+        outputs.append(z ^ (z >> 31))
+    return outputs
+
+
+def hash_constants(seed, depth):
+    """For each j: (bucket a, bucket b, sign a, sign b), in the order in which they are drawn."""
+    draws = splitmix64(seed, 4 * depth)
+    return [tuple(draws[4 * j : 4 * j + 4]) for j in range(depth)]
+
+
+def multiply_shift(row, a, b):
+    """Upper half of a·row + b mod 2⁶⁴: strongly universal for row < 2³² (Dietzfelbinger 1996)."""
+    return ((a * row + b) & MASK64) >> 32
+
+
+def bucket(row, a, b, width):
+    """Bucket of a row: neighbouring buckets become one when the width halves."""
+    return (multiply_shift(row, a, b) * width) >> 32
+
+
+def sign(row, a, b):
+    """Sign of a row: +1 where the top bit of the hash is 0, else −1."""
+    return 1 if multiply_shift(row, a, b) >> 31 == 0 else -1
+
+
+# ---------------------------------------------------------------- stores
+
+
+class Dense:
+    """The exact auxiliary variable, one vector a row."""
+
+    def __init__(self, n, dim, decay="lazy"):
+        self.decay = decay
+        self.x = [[0.0] * dim for _ in range(n)]
+
+    def accumulate(self, keep, gain, batch):
+        """x ← keep·x + gain·u on the batch's rows; `global` decays all the other rows too."""
+        for row, vector in enumerate(self.x):
+            if self.decay == "global" or row in batch:
+                for c in range(len(vector)):
+                    vector[c] *= keep
+        for row, u in batch.items():
+            for c in range(len(u)):
+                self.x[row][c] += gain * u[c]
+
+    def query(self, row):
+        """The row itself."""
+        return list(self.x[row])
+
+    def scale(self, factor):
+        """Multiply everything."""
+        self.x = [[factor * value for value in vector] for vector in self.x]
+
+
+class Sketch:
+    """A (depth, width, dim) table of buckets (Spring et al. 2019, §4: UPDATE and QUERY).
+
+    The subclasses say which signs a row carries and how its `depth` cells become one answer.
+    """
+
+    def __init__(self, dim, depth, width, seed, decay):
+        self.dim, self.depth, self.width, self.decay = dim, depth, width, decay
+        self.constants = hash_constants(seed, depth)
+        self.table = [[[0.0] * dim for _ in range(width)] for _ in range(depth)]
+
+    def bucket(self, j, row):
+        """h_j(row)."""
+        a, b, _, _ = self.constants[j]
+        return bucket(row, a, b, self.width)
+
+    def cells(self, row):
+        """The row's `depth` vectors, signs not applied."""
+        return [self.table[j][self.bucket(j, row)] for j in range(self.depth)]
+
+    def query(self, row):
+        """MEDIAN or MIN over j of s_j(row)·S[j, h_j(row)]."""
+        cells = self.cells(row)
+        return [
+            self.combine([self.sign(j, row) * cells[j][c] for j in range(self.depth)])
+            for c in range(self.dim)
+        ]
+
+    def accumulate(self, keep, gain, batch):
+        """One decayed addition: all reads, then all writes (Algorithms 2–4)."""
+        if self.decay == "global":
+            self.scale(keep)
+            keep = 1.0
+        if self.decay == "bucket":
+            changes = self.bucket_changes(keep, gain, batch)
+        else:
+            changes = self.lazy_changes(keep, gain, batch)
+        for j, b, change in changes:
+            for c in range(self.dim):
+                self.table[j][b][c] += change[c]
+
+    def lazy_changes(self, keep, gain, batch):
+        """(keep − 1)·x̂ + gain·u with the queried x̂, the same for all the cells of a row."""
+        changes = []
+        for row, u in batch.items():
+            estimate = self.query(row)
+            addition = [(keep - 1) * estimate[c] + gain * u[c] for c in range(self.dim)]
+            for j in range(self.depth):
+                signed = [self.sign(j, row) * value for value in addition]
+                changes.append((j, self.bucket(j, row), signed))
+        return changes
+
+    def bucket_changes(self, keep, gain, batch):
+        """(keep − 1)·S_j + gain·s·u with each cell's own old value (the released kernels)."""
+        changes = []
+        for row, u in batch.items():
+            for j, cell in enumerate(self.cells(row)):
+                s = self.sign(j, row)
+                change = [(keep - 1) * cell[c] + s * gain * u[c] for c in range(self.dim)]
+                changes.append((j, self.bucket(j, row), change))
+        return changes
+
+    def scale(self, factor):
+        """Multiply everything."""
+        for j in range(self.depth):
+            for b in range(self.width):
+                for c in range(self.dim):
+                    self.table[j][b][c] *= factor
+
+    def merge(self, other):
+        """Add another sketch's cells: the sketch of the sum, for count-min an upper bound."""
+        for j in range(self.depth):
+            for b in range(self.width):
+                for c in range(self.dim):
+                    self.table[j][b][c] += other.table[j][b][c]
+
+    def fold(self):
+        """Half the width: neighbouring buckets become one."""
+        self.width //= 2
+        self.table = [
+            [
+                [self.join(layer[2 * b][c], layer[2 * b + 1][c]) for c in range(self.dim)]
+                for b in range(self.width)
+            ]
+            for layer in self.table
+        ]
+
+    def join(self, left, right):
+        """One bucket from two."""
+        return left + right
+
+
+class CountSketch(Sketch):
+    """Signed values, answered by the median (Charikar et al. 2002)."""
+
+    def sign(self, j, row):
+        """s_j(row)."""
+        _, _, a, b = self.constants[j]
+        return sign(row, a, b)
+
+    def combine(self, values):
+        """Median; the mean of the two middle values of an even number."""
+        ordered, half = sorted(values), len(values) // 2
+        return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+class CountMin(Sketch):
+    """Non-negative values, answered by the minimum (Cormode & Muthukrishnan 2005)."""
+
+    def sign(self, j, row):
+        """No signs."""
+        return 1
+
+    def combine(self, values):
+        """Minimum."""
+        return min(values)
+
+
+class ConservativeCountMin(CountMin):
+    """Count-min whose buckets rise only as far as needed (Estan & Varghese 2002), in batches."""
+
+    def accumulate(self, keep, gain, batch):
+        """Decay all; raise every cell to the largest target of the rows that hash to it."""
+        self.scale(keep)
+        targets = {}
+        for row, u in batch.items():
+            estimate = self.query(row)
+            targets[row] = [estimate[c] + gain * u[c] for c in range(self.dim)]
+        for row, target in targets.items():
+            for cell in self.cells(row):
+                for c in range(self.dim):
+                    cell[c] = max(cell[c], target[c])
+
+    def join(self, left, right):
+        """The larger of two upper bounds holds for the rows of both."""
+        return max(left, right)
+
+
+class Rank1:
+    """Row sums × column sums / total, for non-negative values (Shazeer & Stern 2018, Adafactor)."""
+
+    def __init__(self, n, dim, decay="lazy"):
+        self.decay = decay
+        self.row_sums, self.column_sums = [0.0] * n, [0.0] * dim
+
+    def query(self, row):
+        """R_row·C / ΣC, and 0 where nothing was ever added."""
+        total = sum(self.column_sums)
+        if total == 0:
+            return [0.0] * len(self.column_sums)
+        return [self.row_sums[row] * column / total for column in self.column_sums]
+
+    def accumulate(self, keep, gain, batch):
+        """Add each active row's change to its row sum and to the column sums."""
+        if self.decay == "global":
+            self.scale(keep)
+            keep = 1.0
+        changes = {}
+        for row, u in batch.items():
+            estimate = self.query(row)
+            changes[row] = [(keep - 1) * estimate[c] + gain * u[c] for c in range(len(u))]
+        for row, change in changes.items():
+            self.row_sums[row] += sum(change)
+            for c in range(len(change)):
+                self.column_sums[c] += change[c]
+
+    def scale(self, factor):
+        """Multiply both sums, hence the estimate."""
+        self.row_sums = [factor * value for value in self.row_sums]
+        self.column_sums = [factor * value for value in self.column_sums]
+
+
+class Rank1SVD(Dense):
+    """The best rank-1 approximation, renewed by an SVD after every update (paper, ℓ2 rank-1)."""
+
+    def accumulate(self, keep, gain, batch):
+        """As the exact variable does, then cut down to the first singular triple."""
+        super().accumulate(keep, gain, batch)
+        left, singular, right = np.linalg.svd(self.x, full_matrices=False)
+        self.x = [
+            [float(left[row, 0] * singular[0] * right[0, c]) for c in range(len(vector))]
+            for row, vector in enumerate(self.x)
+        ]
+
+
+def store(description, n, dim):
+    """The oracle of a sketchlab store description (`None`: exact, lazily decayed)."""
+    if description is None:
+        return Dense(n, dim)
+    kind = type(description).__name__
+    exact = {"Dense": Dense, "Rank1": Rank1, "Rank1SVD": Rank1SVD}
+    if kind in exact:
+        return exact[kind](n, dim, description.decay)
+    sketches = {"CountSketch": CountSketch, "CountMinSketch": CountMin}
+    sketch = ConservativeCountMin if getattr(description, "conservative", False) else sketches[kind]
+    width = description.width or max(1, int(n // (description.compression * description.depth)))
+    return sketch(dim, description.depth, width, description.seed, description.decay)
+
+
+# ---------------------------------------------------------------- optimizers
+
+
+def coalesce(grads, rows):
+    """{row: sum of the gradients of that row}."""
+    batch = {}
+    for row, g in zip(rows, grads, strict=True):
+        total = batch.setdefault(int(row), [0.0] * len(g))
+        for c in range(len(g)):
+            total[c] += float(g[c])
+    return batch
+
+
+class Optimizer:
+    """What all optimizers share: count, accumulate the moments, move the active rows, clean.
+
+    A rule adds `accumulate`, and `direction(g, m, v)`: what lr multiplies, entry by entry.
+    """
+
+    def __init__(self, table, lr, m=None, v=None):
+        self.table = [[float(value) for value in row] for row in table]
+        n, dim = len(self.table), len(self.table[0])
+        self.lr, self.step_count = lr, 0
+        self.descriptions = {"m": m, "v": v}
+        self.m, self.v = store(m, n, dim), store(v, n, dim)
+
+    def step(self, grads, rows=None):
+        """One step on the given rows, or on all of them."""
+        batch = coalesce(grads, range(len(self.table)) if rows is None else rows)
+        self.step_count += 1
+        self.accumulate(batch)
+        for row, g in batch.items():
+            m, v = self.m.query(row), self.v.query(row)
+            for c in range(len(g)):
+                self.table[row][c] -= self.lr * self.direction(g[c], m[c], max(v[c], 0.0))
+        for moment, description in self.descriptions.items():
+            clean = getattr(description, "clean", None)
+            if clean is not None and self.step_count % clean.every == 0:
+                getattr(self, moment).scale(clean.factor)
+
+    def accumulate(self, batch):
+        """Add the batch to the moments that the rule keeps."""
+
+
+def squared(batch):
+    """{row: g²}."""
+    return {row: [value * value for value in g] for row, g in batch.items()}
+
+
+class SGD(Optimizer):
+    """x −= lr·g."""
+
+    def direction(self, g, m, v):
+        return g
+
+
+class Momentum(Optimizer):
+    """Algorithm 2: m ← γm + g, x −= lr·m; Nesterov: x −= lr·(g + γm)."""
+
+    def __init__(self, table, lr, momentum=0.9, nesterov=False, m=None):
+        super().__init__(table, lr, m=m)
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def accumulate(self, batch):
+        self.m.accumulate(self.momentum, 1.0, batch)
+
+    def direction(self, g, m, v):
+        return g + self.momentum * m if self.nesterov else m
+
+
+class Adagrad(Optimizer):
+    """Algorithm 3: v ← v + g², x −= lr·g/(√v + ε)."""
+
+    def __init__(self, table, lr, eps=1e-10, v=None):
+        super().__init__(table, lr, v=v)
+        self.eps = eps
+
+    def accumulate(self, batch):
+        self.v.accumulate(1.0, 1.0, squared(batch))
+
+    def direction(self, g, m, v):
+        return g / (sqrt(v) + self.eps)
+
+
+class RMSprop(Optimizer):
+    """Algorithm 4 without a first moment, bias-corrected: x −= lr·g/(√(v/(1−βᵗ)) + ε)."""
+
+    def __init__(self, table, lr, beta=0.999, eps=1e-8, v=None):
+        super().__init__(table, lr, v=v)
+        self.beta, self.eps = beta, eps
+
+    def accumulate(self, batch):
+        self.v.accumulate(self.beta, 1 - self.beta, squared(batch))
+
+    def direction(self, g, m, v):
+        return g / (sqrt(v / (1 - self.beta**self.step_count)) + self.eps)
+
+
+class Adam(Optimizer):
+    """Algorithm 4: x −= lr·m̃/(√ṽ + ε) with both moments bias-corrected."""
+
+    def __init__(self, table, lr, betas=(0.9, 0.999), eps=1e-8, m=None, v=None):
+        super().__init__(table, lr, m=m, v=v)
+        self.betas, self.eps = betas, eps
+
+    def accumulate(self, batch):
+        beta1, beta2 = self.betas
+        self.m.accumulate(beta1, 1 - beta1, batch)
+        self.v.accumulate(beta2, 1 - beta2, squared(batch))
+
+    def direction(self, g, m, v):
+        beta1, beta2 = self.betas
+        m_corrected = m / (1 - beta1**self.step_count)
+        return m_corrected / (sqrt(v / (1 - beta2**self.step_count)) + self.eps)
+
+
+def optimizer(name, table, **settings):
+    """The oracle of `getattr(sketchlab, name)(table, **settings)`."""
+    rules = {rule.__name__: rule for rule in (SGD, Momentum, Adagrad, RMSprop, Adam)}
+    return rules[name](table, **settings)

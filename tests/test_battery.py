@@ -1,0 +1,124 @@
+"""The battery refutes slips: an algorithm that is slightly wrong does not pass its comparison."""
+
+import math
+
+import battery
+import naive
+import numpy as np
+import pytest
+from battery import build, initial_table, oracle, stream
+
+pytestmark = pytest.mark.filterwarnings("ignore::sketchlab.errors.StoreSizeWarning")
+
+SHAPE = battery.Shape(20, 3, 4, 5)
+
+
+def gain_off(right):
+    """A complement 1 - beta computed in single precision."""
+
+    def accumulate(self, keep, gain, batch):
+        single = float(np.float32(1) - np.float32(keep))
+        return right(self, keep, single if gain == 1 - keep else gain, batch)
+
+    return accumulate
+
+
+def no_decay_on_empty_steps(right):
+    """A step without rows returns early."""
+    return lambda self, keep, gain, batch: right(self, keep, gain, batch) if batch else None
+
+
+def row_after_row(right):
+    """Each row reads what the rows before it wrote."""
+
+    def accumulate(self, keep, gain, batch):
+        for row, u in batch.items():
+            right(self, keep, gain, {row: u})
+
+    return accumulate
+
+
+def eps_inside_the_root(right):
+    """√(v + ε) instead of √v + ε."""
+    return lambda self, g, m, v: g / math.sqrt(v + self.eps)
+
+
+def biased(right):
+    """Bias correction with the step count of the step before."""
+
+    def direction(self, g, m, v):
+        self.step_count -= 0.5
+        answer = right(self, g, m, v)
+        self.step_count += 0.5
+        return answer
+
+    return direction
+
+
+# What: (case, class, method, the slip made of the right method).
+SLIPS = {
+    "gain": ("Adam dense-lazy dense-lazy", naive.Dense, "accumulate", gain_off),
+    "gain of a sketch": ("Adam dense-lazy cms-lazy", naive.Sketch, "accumulate", gain_off),
+    "no sign": ("Momentum cs-lazy", naive.CountSketch, "sign", lambda _: lambda *_: 1),
+    "lower median": (
+        "Momentum cs-global",
+        naive.CountSketch,
+        "combine",
+        lambda _: lambda self, values: sorted(values)[(len(values) - 1) // 2],
+    ),
+    "maximum": ("Adagrad cms-global", naive.CountMin, "combine", lambda _: lambda _, x: max(x)),
+    "sum of targets": (
+        "RMSprop cms-conservative",
+        naive.ConservativeCountMin,
+        "accumulate",
+        lambda _: naive.CountMin.accumulate,
+    ),
+    "lazy for bucket": (
+        "RMSprop cms-bucket",
+        naive.Sketch,
+        "bucket_changes",
+        lambda _: naive.Sketch.lazy_changes,
+    ),
+    "bucket for lazy": (
+        "RMSprop cms-lazy",
+        naive.Sketch,
+        "lazy_changes",
+        lambda _: naive.Sketch.bucket_changes,
+    ),
+    "reads after writes": ("RMSprop cms-lazy", naive.CountMin, "accumulate", row_after_row),
+    "reads after writes, rank 1": ("RMSprop nmf-lazy", naive.Rank1, "accumulate", row_after_row),
+    "empty step": ("Momentum dense-global", naive.Dense, "accumulate", no_decay_on_empty_steps),
+    "full rank": (
+        "RMSprop svd-lazy",
+        naive.Rank1SVD,
+        "accumulate",
+        lambda _: naive.Dense.accumulate,
+    ),
+    "eps": ("Adagrad dense-lazy", naive.Adagrad, "direction", eps_inside_the_root),
+    "bias": ("Adam dense-lazy dense-lazy", naive.Adam, "direction", biased),
+    "Nesterov": (
+        "Nesterov dense-lazy",
+        naive.Momentum,
+        "direction",
+        lambda _: lambda self, g, m, v: m,
+    ),
+    "never cleaned": (
+        "RMSprop cms-lazy-clean",
+        naive.CountMin,
+        "scale",
+        lambda _: lambda self, factor: None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_battery_refutes(name, monkeypatch):
+    """Even in single precision the comparison tells a slip from rounding."""
+    case, owner, method, make_slip = SLIPS[name]
+    expected = oracle(case, SHAPE)
+    monkeypatch.setattr(owner, method, make_slip(getattr(owner, method)))
+    opt = build(naive.optimizer, case, SHAPE, initial_table(SHAPE))
+    wrong = battery.run_naive(opt, stream(SHAPE))
+    single = battery.Run(*(x.astype(np.float32) for x in wrong))
+    with pytest.raises(AssertionError, match="off by"):
+        battery.assert_runs_agree(single, expected, np.dtype("float32"), name)
