@@ -7,18 +7,22 @@
 
 PYTHON ?= python3
 ARGS ?=
+CUDA ?= cuda13
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PTX_STAMP := $(VENV)/.installed-ptx
 
 .DELETE_ON_ERROR:
-.PHONY: help validate figures test lint clean
+.PHONY: help validate figures test test-ptx test-gpu lint clean
 
 help:
 	@echo "make validate   train the language model quickly on real text and print a table"
 	@echo "make figures    draw the figures from the stored results"
 	@echo "make test       run all tests, and the examples in the docstrings"
+	@echo "make test-ptx   compile all CUDA kernels, which needs no GPU, and print their registers"
+	@echo "make test-gpu   run the tests of the CUDA backend on this machine's GPU"
 	@echo "make lint       check style, formatting and the direction of imports"
 	@echo "make clean      remove caches and build outputs (keeps $(VENV) and results)"
 
@@ -38,6 +42,20 @@ figures: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+# The compiler alone (0.5 GB unpacked), not the toolkit that running kernels takes.
+$(PTX_STAMP): $(STAMP)
+	@echo "Installing the CUDA compiler into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ptx]'
+	@touch $@
+
+test-ptx: $(PTX_STAMP)
+	@$(BIN)/python -m pytest -s tests/cuda/test_ptx.py $(ARGS)
+
+# CUDA=cuda12 for an older driver
+test-gpu: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(CUDA)]'
+	@$(BIN)/python -m pytest tests/cuda/test_gpu.py $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -29,7 +29,7 @@ def _identity(optimizer, stores):
         "optimizer": optimizer.name,
         "rule": repr(optimizer.rule),
         "shape": repr(tuple(map(int, optimizer.table.shape))),
-        "dtype": np.dtype(optimizer.table.dtype).name,
+        "dtype": optimizer.dtype.name,
     }
     for name, store in stores.items():
         described[f"{name}.description"] = json.dumps(store.description.to_dict())

@@ -9,7 +9,7 @@ from sketchlab.errors import ConfigurationError
 from sketchlab.kernels import make_backend
 from sketchlab.rules import AdagradRule, AdamRule, MomentumRule, RMSpropRule, SGDRule
 from sketchlab.stores import Dense, Description
-from sketchlab.validation import checked_number, checked_rows, checked_table, checked_values
+from sketchlab.validation import checked_number
 
 __all__ = ["SGD", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
 
@@ -41,17 +41,19 @@ class Optimizer:
     """
 
     def __init__(self, table, lr, rule, descriptions, backend, check_finite):
-        self.table = checked_table(table)
+        self._backend = make_backend(backend)
+        self._view = self._backend.view(table)
+        self.table = table
         self.lr = lr
         self.rule = rule
-        self._backend = make_backend(backend)
         self.check_finite = backend == "reference" if check_finite is None else bool(check_finite)
         self.step_count = 0
-        self._view = np.asarray(table).reshape(len(table), -1)  # n rows of d, the same memory
         for moment in rule.moments:
             _check_pairing(self.name, moment, descriptions[moment.name])
         self._stores = {
-            moment.name: descriptions[moment.name].allocate(*self._view.shape, table.dtype)
+            moment.name: self._backend.allocate(
+                descriptions[moment.name], *map(int, self._view.shape), self.dtype
+            )
             for moment in rule.moments
         }
 
@@ -73,21 +75,12 @@ class Optimizer:
             If a shape does not match, a row is out of range, or, where `check_finite` is set, a
             gradient is not finite. Nothing has been changed then.
         """
-        n, dim = self._view.shape
-        shape = self.table.shape
-        if rows is None:
-            shapes = [shape, (n, dim)]
-        else:
-            rows = checked_rows(rows, n)
-            shapes = [(len(rows), *shape[1:]), (len(rows), dim)]
-        grads = checked_values(
-            "grads", grads, shapes, self.table.dtype, check_finite=self.check_finite
+        grads, rows = self._backend.inputs(
+            grads, rows, self._view, tuple(self.table.shape), self.check_finite
         )
-        if np.may_share_memory(grads, self._view):
-            grads = grads.copy()  # a part of the table would change while it is read
         step = self.step_count + 1
         scalars = self.rule.scalars(self.lr, step)
-        scalars = type(scalars)(*map(self.table.dtype.type, scalars))
+        scalars = type(scalars)(*map(self.dtype.type, scalars))
         self._backend.step(self.rule, scalars, self._view, rows, grads, self._stores.values())
         for store in self._stores.values():
             store.end_step(step)
@@ -106,6 +99,11 @@ class Optimizer:
     @lr.setter
     def lr(self, lr):
         self._lr = checked_number("lr", lr, 0)
+
+    @property
+    def dtype(self):
+        """NumPy's name for the dtype of the table, and of all state."""
+        return np.dtype(self._view.dtype)
 
     @property
     def backend(self):

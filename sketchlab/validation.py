@@ -75,6 +75,7 @@ def checked_table(table):
 
 def checked_rows(rows, n):
     """Row numbers as a contiguous int64 array (k,), each in [0, n)."""
+    _refuse_device_array("rows", rows)
     try:
         rows = np.asarray(rows)
     except ValueError as error:
@@ -105,6 +106,7 @@ def checked_values(name, values, shapes, dtype, *, check_finite=False):
     check_finite : bool
         Refuse infinities and NaN.
     """
+    _refuse_device_array(name, values)
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -122,3 +124,12 @@ def checked_values(name, values, shapes, dtype, *, check_finite=False):
             "clip or skip this step, a non-finite value would stay in the state"
         )
     return array
+
+
+def _refuse_device_array(name, array):
+    """Raise where an array lies in the memory of a GPU, from which nothing is copied unasked."""
+    if hasattr(array, "__cuda_array_interface__") or hasattr(array, "__cuda_ndarray__"):
+        raise InputError(
+            f"{name}: a {type(array).__name__} on a device, this backend works on NumPy arrays: "
+            'copy it to the host, or build the optimizer with a device table and backend="cuda"'
+        )

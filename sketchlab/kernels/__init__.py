@@ -1,10 +1,11 @@
 """Backends: the loops that run rule × store.
 
 A backend is a class whose instances serve one optimizer each and have
-``step(rule, scalars, table, rows, grads, stores)``. It is found by name and imported when asked
-for, so that a backend which needs a missing package costs nothing to those who do not use it. A
-further one (``cuda``) is a module here with its own loops: rules, hashes and the arithmetic of
-stores are scalar functions that compile for every target.
+``step(rule, scalars, table, rows, grads, stores)``, which runs a step, and with ``view``,
+``allocate`` and ``inputs``, which say what arrays it works on. It is found by name and imported
+when asked for, so that a backend which needs a missing package costs nothing to those who do not
+use it. Each has its own loops; rules, hashes and the arithmetic of stores are scalar functions
+that compile for every target.
 """
 
 from importlib import import_module
@@ -17,6 +18,7 @@ __all__ = ["BACKENDS", "make_backend"]
 BACKENDS = {
     "reference": ("sketchlab.kernels.reference", "Reference"),
     "cpu": ("sketchlab.kernels.cpu", "CPU"),
+    "cuda": ("sketchlab.kernels.cuda", "CUDA"),
 }
 
 
@@ -25,14 +27,16 @@ def make_backend(name):
 
     Parameters
     ----------
-    name : str
-        One of `BACKENDS`.
+    name : str or backend
+        One of `BACKENDS`, or a backend made with other settings than the default ones.
 
     Raises
     ------
     ConfigurationError
         If there is no such backend.
     """
+    if hasattr(name, "step"):
+        return name
     if name not in BACKENDS:
         known = ", ".join(repr(known) for known in BACKENDS)
         raise ConfigurationError(f"backend={name!r}: choose one of {known}")

@@ -7,14 +7,13 @@ ascending order; therefore the result depends neither on the number of threads n
 which the caller listed the rows.
 """
 
-import math
 import threading
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from numba import prange
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 
 from sketchlab import hashing
 from sketchlab.kernels.columns import (
@@ -30,8 +29,11 @@ from sketchlab.kernels.columns import (
 )
 from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.grouping import RADIX, group_starts, next_group, sort_stably
+from sketchlab.kernels.host import OnHost
+from sketchlab.kernels.prefetch import AHEAD, prefetch_cells, prefetch_row
+from sketchlab.kernels.rule import update
 from sketchlab.kernels.scratch import Scratch
-from sketchlab.rules import added, updates
+from sketchlab.rules import added
 from sketchlab.stores import CellStore
 
 __all__ = ["CPU"]
@@ -43,18 +45,6 @@ MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 # Numba's workqueue layer aborts the process when two Python threads run parallel kernels at once;
 # a step uses all cores anyway, so steps take turns.
 _ONE_AT_A_TIME = threading.Lock()
-
-_UPDATES = updates(math.sqrt)
-
-
-def update(h, x, g, m, v):
-    """The rule named by the type of its scalars, in plain Python; compiled below."""
-    return _UPDATES[type(h)](h, x, g, m, v)
-
-
-@overload(update)
-def _compile_update(h, x, g, m, v):
-    return _UPDATES.get(getattr(h, "instance_class", None))
 
 
 class View(NamedTuple):
@@ -130,6 +120,7 @@ def advance(view, grads, source, mode, bits, order, spare, counts, change, order
     if mode in (LAZY, CONSERVATIVE):
         for p in prange(parts):
             for i in range(k * p // parts, k * (p + 1) // parts):
+                prefetch_cells(cells, slots, i + AHEAD)
                 answer, gradient = change[i], grads[source[i]]
                 if view.median:
                     read_median(cells, slots, signs, i, ordered[p], answer)
@@ -147,6 +138,13 @@ def advance(view, grads, source, mode, bits, order, spare, counts, change, order
         end = next_group(slot, place, k * (p + 1) // parts)
         for e in range(next_group(slot, place, k * p // parts), end):
             i = place[e]
+            if e + AHEAD < k:
+                later = place[e + AHEAD]
+                prefetch_row(cells, slot[later])
+                if change.shape[0] > 0:
+                    prefetch_row(change, later)
+                else:
+                    prefetch_row(grads, source[later])
             cell = cells[slot[i]]
             sign = cells.dtype.type(signs[j, i])
             if mode == LAZY:
@@ -187,6 +185,10 @@ def move(h, table, rows, grads, source, first, second, ordered, answers):
     for p in prange(parts):
         m, v = answers[p, 0], answers[p, 1]
         for i in range(k * p // parts, k * (p + 1) // parts):
+            prefetch_cells(first.cells, first.slots, i + AHEAD)
+            prefetch_cells(second.cells, second.slots, i + AHEAD)
+            if i + AHEAD < k:
+                prefetch_row(table, rows[i + AHEAD])
             x, g = table[rows[i]], grads[source[i]]
             read_moment(first, i, g, ordered[p], m)
             read_moment(second, i, g, ordered[p], v)
@@ -194,7 +196,7 @@ def move(h, table, rows, grads, source, first, second, ordered, answers):
                 x[c] = update(h, x[c], g[c], m[c], v[c])
 
 
-class CPU:
+class CPU(OnHost):
     """The backend of one optimizer; keeps its scratch memory, O(k·dim) numbers, between steps."""
 
     name = "cpu"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sketchlab.kernels.host import OnHost
 from sketchlab.rules import added, updates, usable
 from sketchlab.stores import coalesce
 
@@ -10,7 +11,7 @@ __all__ = ["Reference"]
 _UPDATES = updates(np.sqrt)
 
 
-class Reference:
+class Reference(OnHost):
     """The backend of one optimizer; every store runs its own NumPy semantics."""
 
     name = "reference"

@@ -13,6 +13,11 @@ class Scratch:
     Fresh pages cost more than the step that fills them; after the first step of a size nothing
     is allocated.
 
+    Parameters
+    ----------
+    empty : callable
+        Makes a flat array of any content from its size and dtype.
+
     Examples
     --------
     >>> scratch = Scratch()
@@ -20,7 +25,8 @@ class Scratch:
     (2, 3)
     """
 
-    def __init__(self):
+    def __init__(self, empty=np.empty):
+        self._empty = empty
         self._buffers = {}
 
     def array(self, name, shape, dtype):
@@ -28,5 +34,5 @@ class Scratch:
         size = math.prod(shape)
         key = name, np.dtype(dtype)
         if key not in self._buffers or self._buffers[key].size < size:
-            self._buffers[key] = np.empty(size, dtype)
+            self._buffers[key] = self._empty(size, dtype)
         return self._buffers[key][:size].reshape(shape)

@@ -15,6 +15,7 @@ __all__ = [
     "lazy_change",
     "lower",
     "median_of_three",
+    "outer_estimate",
 ]
 
 
@@ -56,3 +57,9 @@ def higher(a, b):
 def median_of_three(a, b, c):
     """The middle one of three scalars."""
     return higher(lower(a, b), lower(higher(a, b), c))
+
+
+@register_jitable
+def outer_estimate(row_sum, column_sum, total):
+    """What a rank-one store answers: row sum · column sum / total (Shazeer & Stern 2018)."""
+    return row_sum * (column_sum / total)

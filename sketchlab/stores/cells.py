@@ -33,6 +33,8 @@ class CellStore(LiveStore):
     n, dim : int
         Shape of the variable.
     dtype : dtype
+    zeros : callable
+        Makes the table from its shape and dtype, as ``numpy.zeros`` does.
     depth, width : int
         Shape of the table of cells, (depth, width, dim).
 
@@ -48,9 +50,9 @@ class CellStore(LiveStore):
     #: True where a step raises cells to a target instead of adding to them.
     conservative = False
 
-    def __init__(self, description, n, dim, dtype, depth, width):
+    def __init__(self, description, n, dim, dtype, zeros, depth, width):
         super().__init__(description, n, dim, dtype)
-        self.cells = np.zeros((depth, width, dim), dtype)
+        self.cells = zeros((depth, width, dim), dtype)
         self.multiplier = 1.0
 
     # -- which cells a row has, and how they make one answer: each kind's own ------------------
@@ -197,5 +199,5 @@ class CellStore(LiveStore):
 
     def restore(self, state):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
-        np.copyto(self.cells, state["cells"])
+        self.cells[...] = state["cells"]
         self.multiplier = float(state["multiplier"])

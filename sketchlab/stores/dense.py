@@ -35,8 +35,8 @@ class Dense(Description):
     def __post_init__(self):
         checked_choice("decay", self.decay, ("lazy", "global"))
 
-    def _live(self, n, dim, dtype):
-        return DenseStore(self, n, dim, dtype, depth=1, width=n)
+    def _live(self, n, dim, dtype, zeros):
+        return DenseStore(self, n, dim, dtype, zeros, depth=1, width=n)
 
 
 class DenseStore(CellStore):

@@ -48,11 +48,11 @@ class Description:
     #: True where the store can hold values of either sign.
     signed: ClassVar[bool] = True
 
-    def _live(self, n, dim, dtype):
+    def _live(self, n, dim, dtype, zeros):
         """The store itself, allocated and zero."""
         raise NotImplementedError
 
-    def allocate(self, n, dim, dtype=np.float32):
+    def allocate(self, n, dim, dtype=np.float32, *, zeros=np.zeros):
         """Make a store of zeros for a variable of n rows and `dim` columns.
 
         Parameters
@@ -63,6 +63,8 @@ class Description:
             Columns, at least 1.
         dtype : dtype
             float32 or float64.
+        zeros : callable
+            Makes the store's arrays from their shape and dtype: where the store lives.
 
         Returns
         -------
@@ -83,7 +85,7 @@ class Description:
         dim = checked_count("dim", dim, 1)
         if np.dtype(dtype) not in FLOATS:
             raise ConfigurationError(f"dtype={dtype!r}: give numpy.float32 or numpy.float64")
-        store = self._live(n, dim, np.dtype(dtype))
+        store = self._live(n, dim, np.dtype(dtype), zeros)
         exact = n * dim * store.dtype.itemsize
         if store.nbytes > exact:
             warnings.warn(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sketchlab.stores.arithmetic import lazy_change
+from sketchlab.stores.arithmetic import lazy_change, outer_estimate
 from sketchlab.stores.description import Description
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_choice, checked_number
@@ -23,10 +23,10 @@ class RankOneStore(LiveStore):
     right : ndarray, (dim,)
     """
 
-    def __init__(self, description, n, dim, dtype):
+    def __init__(self, description, n, dim, dtype, zeros):
         super().__init__(description, n, dim, dtype)
-        self.left = np.zeros(n, dtype)
-        self.right = np.zeros(dim, dtype)
+        self.left = zeros((n,), dtype)
+        self.right = zeros((dim,), dtype)
 
     @property
     def table(self):
@@ -44,8 +44,8 @@ class RankOneStore(LiveStore):
 
     def restore(self, state):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
-        np.copyto(self.left, state["left"])
-        np.copyto(self.right, state["right"])
+        self.left[...] = state["left"]
+        self.right[...] = state["right"]
 
 
 class Rank1Store(RankOneStore):
@@ -66,7 +66,7 @@ class Rank1Store(RankOneStore):
         total = self.right.sum()
         if total == 0:
             return np.zeros((len(rows), self.dim), self.dtype)
-        return self.left[rows, None] * (self.right / total)
+        return outer_estimate(self.left[rows][:, None], self.right, total)
 
     def scale(self, factor):
         """Multiply both sums by a factor, not below zero; returns the store."""
@@ -113,8 +113,8 @@ class Rank1(Description):
     def __post_init__(self):
         checked_choice("decay", self.decay, ("lazy", "global"))
 
-    def _live(self, n, dim, dtype):
-        return Rank1Store(self, n, dim, dtype)
+    def _live(self, n, dim, dtype, zeros):
+        return Rank1Store(self, n, dim, dtype, zeros)
 
 
 class Rank1SVDStore(RankOneStore):
@@ -168,5 +168,5 @@ class Rank1SVD(Description):
     def __post_init__(self):
         checked_choice("decay", self.decay, ("lazy", "global"))
 
-    def _live(self, n, dim, dtype):
-        return Rank1SVDStore(self, n, dim, dtype)
+    def _live(self, n, dim, dtype, zeros):
+        return Rank1SVDStore(self, n, dim, dtype, zeros)

@@ -45,15 +45,15 @@ class SketchDescription(Description):
             return self.width
         return max(1, int(n / (self.compression * self.depth)))
 
-    def _live(self, n, dim, dtype):
-        return self.live(self, n, dim, dtype, self.depth, self.width_for(n))
+    def _live(self, n, dim, dtype, zeros):
+        return self.live(self, n, dim, dtype, zeros, self.depth, self.width_for(n))
 
 
 class SketchStore(CellStore):
     """A live sketch: row i has one cell in each of `depth` hashed rows of the table."""
 
-    def __init__(self, description, n, dim, dtype, depth, width):
-        super().__init__(description, n, dim, dtype, depth, width)
+    def __init__(self, description, n, dim, dtype, zeros, depth, width):
+        super().__init__(description, n, dim, dtype, zeros, depth, width)
         self.constants = hashing.hash_constants(description.seed, depth)
 
     @property

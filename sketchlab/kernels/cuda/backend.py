@@ -1,0 +1,141 @@
+"""The CUDA backend: one optimizer's rule × store loops on a GPU, see `CUDA`."""
+
+import numpy as np
+
+from sketchlab.errors import ConfigurationError
+from sketchlab.kernels.cuda import inputs
+from sketchlab.kernels.cuda.active import EveryRow, SortedRows
+from sketchlab.kernels.cuda.arrays import empty, stream_of, zeros
+from sketchlab.kernels.cuda.driver import Launcher
+from sketchlab.kernels.cuda.elementwise import copy_rows
+from sketchlab.kernels.cuda.move import move
+from sketchlab.kernels.cuda.plans import plan_for
+from sketchlab.kernels.cuda.sorting import sort
+from sketchlab.kernels.cuda.views import NoMoment
+from sketchlab.kernels.scratch import Scratch
+from sketchlab.stores import Rank1SVD
+
+__all__ = ["CUDA"]
+
+
+class CUDA:
+    """The backend ``"cuda"`` of one optimizer.
+
+    Tables, gradients and rows are device arrays: CuPy's, PyTorch's, numba-cuda's, anything with
+    the CUDA array interface or DLPack. Nothing is copied to the host and the host never waits
+    for the device in a step; scratch memory is kept from step to step.
+
+    A sparse step is (1) rows sorted on the device, so that equal ones meet; (2) for every
+    auxiliary variable in a sketch its cells advanced: changes that depend on answers written
+    down first, (k, dim), then added by atomics; (3) one kernel that reads the variables, applies
+    the rule and moves the parameters. Exact variables are advanced in (3), where they are read.
+    A row's gradients are summed whenever its gradient is needed.
+
+    A dense step never stores a value of an auxiliary variable for each parameter. With exact
+    variables and ``SGD`` it is one pass over the table. With sketches it is two: every addition
+    must come before the first answer, since rows share cells; the first pass reads the gradients
+    only. ``"lazy"`` and conservative changes read old answers while cells already move, so a
+    dense step takes a snapshot of the sketch first, which is smaller than the table; a rank-one
+    store reads the gradients twice, for its rows and for its columns.
+
+    Parameters
+    ----------
+    deterministic : bool
+        The same bits at every run: cells are changed by the threads that own them, rows in
+        ascending order, instead of by atomics in any order. Costs a sort of depth · k cell
+        numbers for each sketch, 32 · depth · k bytes of scratch, and time where many rows share
+        a cell. The conservative update is the same to the bit without it.
+    stream : optional
+        A stream of numba-cuda, or its pointer as int. By default the stream that the interface
+        of `grads` names, else the default stream.
+
+    Raises
+    ------
+    BackendError
+        If numba-cuda, the toolkit, the driver or a GPU is missing, or the driver is too old.
+    """
+
+    name = "cuda"
+
+    def __init__(self, deterministic=False, stream=None):
+        self._run = Launcher()
+        self._scratch = Scratch(empty)
+        self._deterministic = bool(deterministic)
+        self._stream = stream
+
+    # -- what the backend's arrays are ---------------------------------------------------------
+
+    def view(self, table):
+        """The table as rows of columns, (n, dim), over the same memory."""
+        return inputs.checked_table(table)
+
+    def allocate(self, description, n, dim, dtype):
+        """A live store of zeros in device memory."""
+        if isinstance(description, Rank1SVD):
+            raise ConfigurationError(
+                f"{description!r} decomposes matrices on the host, for analysis only: use "
+                'Rank1() or backend="cpu"'
+            )
+        self._run.use(self._stream)
+        return description.allocate(n, dim, dtype, zeros=zeros(self._run))
+
+    def inputs(self, grads, rows, table, shape, check_finite):
+        """Gradients and rows of a step, checked; their values only where `check_finite` is set.
+
+        A row out of range that is not checked for takes no part in the step.
+        """
+        n, dim = map(int, table.shape)
+        self._run.use(stream_of(grads) if self._stream is None else self._stream)
+        if rows is None:
+            grads = inputs.checked_grads(grads, [shape, (n, dim)], table.dtype)
+        else:
+            rows = inputs.checked_rows(rows)
+            k = int(rows.size)
+            grads = inputs.checked_grads(grads, [(k, *shape[1:]), (k, dim)], table.dtype)
+            if check_finite and k:
+                inputs.check_rows(self._run, rows, n)
+        if check_finite and grads is not None:
+            inputs.check_finite_grads(self._run, grads)
+        return grads, rows
+
+    # -- a step --------------------------------------------------------------------------------
+
+    def step(self, rule, scalars, table, rows, grads, stores):
+        """One step on some rows of a table, or on all of them.
+
+        Parameters
+        ----------
+        rule : rule
+            See `sketchlab.rules`.
+        scalars : NamedTuple
+            The rule's numbers for this step, in the dtype of the table.
+        table : device array, (n, dim)
+            Changed in place.
+        rows : device array of integers, (k,), or None
+            None for all rows.
+        grads : device array, (k, dim)
+        stores : sequence of live stores
+            One for each of the rule's moments.
+        """
+        items = int(table.shape[0] if rows is None else rows.size)
+        n = int(table.shape[0])
+        # plans and sorting ask for all the memory; nothing has changed up to there
+        tools = self._run, self._scratch, self._deterministic
+        plans = [plan_for(store, items, *tools) for store in stores]
+        active = EveryRow(n) if rows is None else self._sorted(rows, n)
+        views = {"m": NoMoment(False), "v": NoMoment(True)}
+        for moment, plan, (keep, gain) in zip(rule.moments, plans, rule.recursions()):
+            views[moment.name] = plan.advance(active, items, grads, moment, keep, gain)
+        if items:
+            self._run.rows(
+                move, items, table.shape[1], scalars, table, active, items, grads, *views.values()
+            )
+
+    def _sorted(self, rows, n):
+        """The rows in ascending order, and which gradient belongs to which."""
+        k = int(rows.size)
+        if k == 0:
+            return SortedRows(n, rows, rows)
+        keys, order = (self._scratch.array(name, (k,), np.int64) for name in ("rows", "sources"))
+        self._run.flat(copy_rows, k, rows, n, keys, order)
+        return SortedRows(n, *sort(self._run, self._scratch, "rows", keys, order, n.bit_length()))

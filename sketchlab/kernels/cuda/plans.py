@@ -1,0 +1,172 @@
+"""How each kind of live store takes its step on the device.
+
+A plan is made for one step: it asks for the scratch memory first, so that running out of it leaves
+the optimizer unchanged; then it launches the kernels and gives the view by which the store's
+answers are read.
+"""
+
+import numpy as np
+
+from sketchlab.kernels.cuda import advance, factors, sorting
+from sketchlab.kernels.cuda.elementwise import fill
+from sketchlab.kernels.cuda.views import (
+    Factors,
+    MaximumCells,
+    MedianCells,
+    MinimumCells,
+    PrivateCells,
+)
+from sketchlab.stores import CellStore
+
+__all__ = ["plan_for"]
+
+# Groups of threads that add up the columns of a rank-one store, each over its share of the rows.
+_PARTS = 256
+
+
+def plan_for(store, items, run, scratch, deterministic):
+    """The plan of one store for a step of `items` rows."""
+    if not isinstance(store, CellStore):
+        return FactorPlan(store, items, run, scratch)
+    if store.private:
+        return ExactPlan(store)
+    kind = OwnedSketchPlan if deterministic and not store.conservative else SketchPlan
+    return kind(store, items, run, scratch)
+
+
+def _keep_less_one(store, keep):
+    """What the rows of a step lose; nothing where the whole store has decayed before."""
+    return store.dtype.type(0 if store.decay == "global" else keep - 1.0)
+
+
+class ExactPlan:
+    """Exact variables move where they are read, in the kernel that moves the parameters."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """The view of the store, with what a row's step needs."""
+        store, number = self.store, self.store.dtype.type
+        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
+        multiplier = number(store.multiplier)
+        return PrivateCells(store.flat_cells.raw, less, gain, multiplier, moment.squared)
+
+
+class SketchPlan:
+    """Sketches are advanced by atomics, before any answer is read."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run, self.scratch = store, run, scratch
+        count = store.depth * store.width
+        self.cells = count, store.dim
+        # Changes that depend on answers need those of before the step: from a copy of the cells
+        # or written down for each row, whichever is smaller.
+        self.answers = store.conservative or store.decay == "lazy"
+        self.copies = self.answers and count <= items
+        if self.answers:
+            shape = self.cells if self.copies else (items, store.dim)
+            self.before = scratch.array("before", shape, store.dtype)
+        self.reserve(items)
+
+    def reserve(self, items):
+        """Ask for what bringing changes into cells needs."""
+        if self.store.decay == "bucket":
+            self.counts = self.scratch.array("active rows", self.cells[:1], np.int32)
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        number = self.store.dtype.type
+        gain, less = number(self.store.begin_step(keep, gain)), _keep_less_one(self.store, keep)
+        view = self._view(moment)
+        if items:
+            source = self._source(view, active, items, grads, less, gain)
+            self.change(source, view, active, items, grads, less)
+        return view
+
+    def _view(self, moment):
+        store = self.store
+        kind = MedianCells if store.description.signed else MinimumCells
+        return (MaximumCells if store.conservative else kind)(
+            store.flat_cells.raw,
+            tuple(store.constants.ravel()),
+            np.uint64(store.width),
+            store.dtype.type(store.multiplier),
+            moment.squared,
+        )
+
+    def _source(self, view, active, items, grads, less, gain):
+        """Where changes come from, ready to be read while cells move."""
+        if not self.answers:
+            return advance.Plain(gain)
+        before = view
+        if self.copies:
+            self.before.copy_to_device(view.cells, stream=self.run.stream)
+            before = view._replace(cells=self.before)
+        source = advance.Lazy(before, less, gain)
+        if self.store.conservative:
+            source = advance.Target(before, gain)
+        if self.copies:
+            return source
+        arguments = source, view, active, items, grads, self.before
+        self.run.rows(advance.find_changes, items, self.store.dim, *arguments)
+        return advance.Known(self.before)
+
+    def change(self, source, view, active, items, grads, less):
+        """Bring the changes into the cells."""
+        if self.store.decay == "bucket":
+            cells, dim = self.cells
+            self.run.flat(fill, cells, self.counts, np.int32(0))
+            self.run.flat(advance.count_rows, items, view, active, items, self.counts)
+            self.run.rows(advance.decay_cells, cells, dim, view.cells, self.counts, less)
+        arguments = source, view, active, items, grads
+        self.run.rows(advance.change_cells, items, self.store.dim, *arguments)
+
+
+class OwnedSketchPlan(SketchPlan):
+    """The same without atomics on numbers: each cell is changed by threads that own it."""
+
+    def reserve(self, items):
+        """Ask for the list of the rows' cells, and for what sorting it needs."""
+        self.entries = entries = items * self.store.depth
+        self.slots = self.scratch.array("slots", (entries,), np.int64)
+        self.order = self.scratch.array("entries", (entries,), np.int64)
+        sorting.buffers(self.scratch, "slots", entries)
+
+    def change(self, source, view, active, items, grads, less):
+        """Sort the rows' cells, then go through them cell by cell."""
+        run, bucket = self.run, self.store.decay == "bucket"
+        run.flat(advance.list_cells, self.entries, view, active, items, self.slots, self.order)
+        bits = self.cells[0].bit_length()
+        found = sorting.sort(run, self.scratch, "slots", self.slots, self.order, bits)
+        arguments = source, view, active, items, grads, *found, bucket, less
+        run.rows(advance.change_owned_cells, self.entries, self.store.dim, *arguments)
+
+
+class FactorPlan:
+    """Row and column sums of rank-one stores, added up in a fixed order."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run = store, run
+        self.total = scratch.array("total", (1,), store.dtype)
+        parts = min(_PARTS, max(items, 1))
+        self.partial = scratch.array("partial", (parts, store.dim), store.dtype)
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        store, run, number = self.store, self.run, self.store.dtype.type
+        view = Factors(store.left.raw, store.right.raw, self.total, moment.squared)
+        if store.decay == "global":
+            store.scale(keep)
+            source = advance.Plain(number(gain))
+        else:
+            source = advance.Lazy(view, _keep_less_one(store, keep), number(gain))
+            run.block(factors.total_of, view.right, self.total)
+        if items:
+            parts, dim = self.partial.shape
+            arguments = source, view, active, items, grads
+            run.rows(factors.sum_columns, parts, dim, *arguments, self.partial)
+            run.flat(factors.add_row_sums, items, *arguments)
+            run.flat(factors.add_column_sums, dim, view.right, self.partial)
+        run.block(factors.total_of, view.right, self.total)
+        return view

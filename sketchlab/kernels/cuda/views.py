@@ -1,0 +1,253 @@
+"""Live stores as kernels see them: tuples of arrays and numbers, told apart by type.
+
+The type of a view says how a row is read, so each kernel is compiled for exactly the stores that
+it meets. Hash constants travel as a tuple of numbers: they arrive in the GPU's constant memory,
+and the depth of a sketch is known when its kernel is compiled. Cells are found by hashing on the
+fly; no list of cells is ever stored.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba.extending import overload, register_jitable
+
+from sketchlab import hashing
+from sketchlab.kernels.cuda.driver import cuda, device
+from sketchlab.rules import added
+from sketchlab.stores.arithmetic import (
+    active_cell,
+    higher,
+    lower,
+    median_of_three,
+    outer_estimate,
+)
+
+__all__ = [
+    "Factors",
+    "MaximumCells",
+    "MedianCells",
+    "MinimumCells",
+    "NoMoment",
+    "PrivateCells",
+    "moment_at",
+    "read",
+    "sign_of",
+    "slot_of",
+]
+
+
+class MedianCells(NamedTuple):
+    """A count-sketch; all fields of sketches are alike."""
+
+    cells: object  # (cells, dim), divided by the multiplier
+    constants: tuple  # four uint64 for each hash function, see `hashing.hash_constants`
+    width: np.uint64
+    multiplier: np.floating
+    squared: bool
+
+
+class MinimumCells(NamedTuple):
+    """A count-min sketch to which steps add."""
+
+    cells: object
+    constants: tuple
+    width: np.uint64
+    multiplier: np.floating
+    squared: bool
+
+
+class MaximumCells(NamedTuple):
+    """A count-min sketch whose cells steps raise to a target: the conservative update."""
+
+    cells: object
+    constants: tuple
+    width: np.uint64
+    multiplier: np.floating
+    squared: bool
+
+
+class PrivateCells(NamedTuple):
+    """The exact variable: advanced by the thread that reads it."""
+
+    cells: object  # (n, dim)
+    keep_less_one: np.floating
+    gain: np.floating
+    multiplier: np.floating
+    squared: bool
+
+
+class Factors(NamedTuple):
+    """A rank-one store."""
+
+    left: object  # (n,)
+    right: object  # (dim,)
+    total: object  # (1,), the sum of `right`
+    squared: bool
+
+
+class NoMoment(NamedTuple):
+    """A moment that the rule does not keep."""
+
+    squared: bool
+
+
+# -- one row's cells ---------------------------------------------------------------------------
+
+
+@register_jitable
+def slot_of(view, row, j):
+    """The row's cell under hash function j, in the flattened table."""
+    multiplier, addend = view.constants[4 * j], view.constants[4 * j + 1]
+    found = hashing.bucket(np.uint64(row), multiplier, addend, view.width)
+    return np.int64(found) + j * np.int64(view.width)
+
+
+def sign_of(view, row, j, value):
+    """`value` with the row's sign under hash function j."""
+    return _SIGNED[type(view)](view, row, j, value)
+
+
+def _hashed_sign(view, row, j, value):
+    multiplier, addend = view.constants[4 * j + 2], view.constants[4 * j + 3]
+    negative = hashing.sign_bit(np.uint64(row), multiplier, addend)
+    return -value if negative != np.uint64(0) else value
+
+
+def _no_sign(view, row, j, value):
+    return value
+
+
+_SIGNED = {MedianCells: _hashed_sign, MinimumCells: _no_sign, MaximumCells: _no_sign}
+
+
+@overload(sign_of)
+def _compile_sign_of(view, row, j, value):
+    return _SIGNED.get(getattr(view, "instance_class", None))
+
+
+@register_jitable
+def signed_cell(view, row, j, c):
+    """What the row's cell j says of column c."""
+    return sign_of(view, row, j, view.cells[slot_of(view, row, j), c])
+
+
+# -- a row's answer, of the divided table ------------------------------------------------------
+
+
+def read(view, row, c):
+    """The store's answer for column c of a row, not yet times the multiplier."""
+    if type(view) is Factors:
+        return _outer(view, row, c)
+    return _reader(type(view), len(view.constants) // 4, view.cells.dtype)(view, row, c)
+
+
+@overload(read)
+def _compile_read(view, row, c):
+    kind = getattr(view, "instance_class", None)
+    if kind is Factors:
+        return _outer
+    if kind in (MedianCells, MinimumCells, MaximumCells):
+        cells, constants = view.types[:2]
+        return _choose(kind, len(constants) // 4, cells.dtype)
+    return None
+
+
+def _choose(kind, depth, dtype):
+    if kind is not MedianCells:
+        return _minimum
+    return _middle if depth == 3 else _make_median(depth, dtype)
+
+
+@cache
+def _reader(kind, depth, dtype):
+    """What the simulator runs."""
+    return device(_choose(kind, depth, dtype))
+
+
+def _outer(view, row, c):
+    total = view.total[0]
+    if total == view.left.dtype.type(0):  # nothing has been added yet
+        return total
+    return outer_estimate(view.left[row], view.right[c], total)
+
+
+def _minimum(view, row, c):
+    answer = signed_cell(view, row, 0, c)
+    for j in range(1, len(view.constants) // 4):
+        answer = lower(answer, signed_cell(view, row, j, c))
+    return answer
+
+
+def _middle(view, row, c):
+    return median_of_three(
+        signed_cell(view, row, 0, c), signed_cell(view, row, 1, c), signed_cell(view, row, 2, c)
+    )
+
+
+def _make_median(depth, dtype):
+    """The median for any depth: insertion by exchanges, in registers, as the depth is fixed."""
+    low, high = (depth - 1) // 2, depth // 2
+
+    def median(view, row, c):
+        ordered = cuda.local.array(depth, dtype)
+        for j in range(depth):
+            largest = signed_cell(view, row, j, c)
+            for p in range(j):
+                smaller = lower(ordered[p], largest)
+                largest = higher(ordered[p], largest)
+                ordered[p] = smaller
+            ordered[j] = largest
+        half = view.cells.dtype.type(0.5)
+        return half * ordered[low] + half * ordered[high]
+
+    return median
+
+
+# -- a moment as the rule may use it -----------------------------------------------------------
+
+
+def moment_at(view, row, c, gradient):
+    """The moment of column c of a row, after its step; private cells take it here."""
+    return _MOMENTS[type(view)](view, row, c, gradient)
+
+
+@register_jitable
+def usable(view, array, value):
+    """A second moment is never below zero (see ``rules.usable``); zero is of the array's type."""
+    return higher(value, array.dtype.type(0)) if view.squared else value
+
+
+def _of_sketch(view, row, c, gradient):
+    return usable(view, view.cells, view.multiplier * read(view, row, c))
+
+
+def _of_private(view, row, c, gradient):
+    one = view.cells.dtype.type(1)
+    decayed = active_cell(view.cells[row, c], one, view.keep_less_one)
+    value = decayed + view.gain * added(view.squared, gradient)
+    view.cells[row, c] = value
+    return usable(view, view.cells, view.multiplier * value)
+
+
+def _of_factors(view, row, c, gradient):
+    return usable(view, view.left, read(view, row, c))
+
+
+def _of_none(view, row, c, gradient):
+    return gradient  # of the right type; the rule does not look
+
+
+_MOMENTS = {
+    MedianCells: _of_sketch,
+    MinimumCells: _of_sketch,
+    MaximumCells: _of_sketch,
+    PrivateCells: _of_private,
+    Factors: _of_factors,
+    NoMoment: _of_none,
+}
+
+
+@overload(moment_at)
+def _compile_moment_at(view, row, c, gradient):
+    return _MOMENTS.get(getattr(view, "instance_class", None))

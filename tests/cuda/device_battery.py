@@ -1,0 +1,326 @@
+"""The battery on device arrays, as the simulator and a real GPU run it.
+
+Not collected by itself: `test_simulator.py` runs this file in a process with the simulator,
+`test_gpu.py` takes its tests over where there is a GPU.
+"""
+
+from functools import cache
+
+import battery
+import naive
+import numpy as np
+import pytest
+from agreement import assert_agree
+from battery import Shape, build, initial_table, stream
+
+import sketchlab as sl
+from analysis.experiments import gpu_speed
+from analysis.gpu import timing
+from sketchlab.kernels.cuda import CUDA, driver, sorting
+from sketchlab.kernels.cuda.arrays import as_device, empty
+from sketchlab.kernels.scratch import Scratch
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sketchlab.errors.StoreSizeWarning"),
+    # 64-bit hashes wrap; the simulator's threads do not see errstate
+    pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
+]
+
+# Every simulated thread is one of the operating system's: one of each kind of step must do there.
+STEPS = 10 if driver.simulated() else battery.STEPS
+SHAPES = [Shape(8, 1, 3, 3), Shape(7, 3, 4, 2), Shape(6, 33, 3, 2), Shape(9, 2, 1, 4)]
+DIMS = [1, 3, 31, 33, 100, 1000, 1025, 4096]
+CASES = [case for case in battery.CASES if "svd" not in case]
+SKETCHED = [case for case in CASES if "cs-" in case or "cms-" in case]
+
+
+def on_device(array):
+    """A copy on the device."""
+    return driver.cuda.to_device(np.ascontiguousarray(array))
+
+
+def step(opt, grads, rows, dtype):
+    """One step with everything on the device."""
+    rows = rows if rows is None else on_device(rows)
+    opt.step(on_device(grads.astype(dtype)), rows=rows)
+
+
+def run(opt, table, steps):
+    """Table and estimates after every step, as `battery.run_ours` records them."""
+    rows = np.arange(len(table))
+    record = {"table": [], "m": [], "v": []}
+    for grads, active in steps:
+        step(opt, grads, active, opt.dtype)
+        record["table"].append(table.copy_to_host())
+        for name in ("m", "v"):
+            if getattr(opt, name) is not None:
+                record[name].append(getattr(opt, name).query(rows))
+    return battery.Run(**{name: np.stack(all) if all else None for name, all in record.items()})
+
+
+@cache
+def oracle(case, shape):
+    """The oracle's run of a case."""
+    opt = build(naive.optimizer, case, shape, initial_table(shape))
+    return battery.run_naive(opt, stream(shape, STEPS))
+
+
+def check(case, shape, dtype, deterministic):
+    table = on_device(initial_table(shape).astype(dtype))
+    opt = build(battery.ours, case, shape, table, backend=CUDA(deterministic=deterministic))
+    found = run(opt, table, stream(shape, STEPS))
+    battery.assert_runs_agree(found, oracle(case, shape), np.dtype(dtype), f"{case}, {shape}")
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_the_oracle(case):
+    """Every optimizer, store and decay; the shapes and dtypes take turns."""
+    turn = CASES.index(case)
+    shapes = [SHAPES[turn % len(SHAPES)]] if driver.simulated() else SHAPES + battery.SHAPES
+    for shape in shapes:
+        check(case, shape, np.float64 if turn % 5 == 4 else np.float32, deterministic=False)
+
+
+@pytest.mark.parametrize("case", SKETCHED[:: 3 if driver.simulated() else 1])
+def test_deterministic_mode_agrees_and_repeats_its_bits(case):
+    shape = SHAPES[SKETCHED.index(case) % len(SHAPES)]
+    first = check(case, shape, np.float32, deterministic=True)
+    if not driver.simulated():
+        again = check(case, shape, np.float32, deterministic=True)
+        assert first.table.tobytes() == again.table.tobytes()
+
+
+@pytest.mark.parametrize("dim", DIMS)
+def test_any_dimension(dim):
+    """Nothing depends on multiples of 32 or on the size of a block."""
+    shape = Shape(3, dim, 3, 2)
+    table = initial_table(shape)
+    steps = [(np.full((2, dim), 0.5, np.float32), np.array([2, 0])), (np.ones_like(table), None)]
+    case = "Adam cs-lazy cms-bucket"
+    expected = battery.run_naive(build(naive.optimizer, case, shape, table), steps)
+    there = on_device(table)
+    found = run(build(battery.ours, case, shape, there, backend="cuda"), there, steps)
+    battery.assert_runs_agree(found, expected, np.dtype("float32"), f"d={dim}")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint32", "uint64"])
+def test_rows_of_any_integer_type(dtype):
+    table = on_device(np.zeros((4, 2), np.float32))
+    sl.SGD(table, 1.0, backend="cuda").step(
+        on_device(np.ones((3, 2), np.float32)), rows=on_device(np.array([3, 1, 3], dtype))
+    )
+    assert table.copy_to_host()[:, 0].tolist() == [0, -1, 0, -2]
+
+
+def test_tables_of_other_shapes():
+    for shape in [(4,), (4, 2, 3)]:
+        table = on_device(np.zeros(shape, np.float32))
+        opt = sl.SGD(table, 1.0, backend="cuda")
+        opt.step(on_device(np.ones((1, *shape[1:]), np.float32)), rows=on_device(np.array([2])))
+        opt.step(on_device(np.ones(shape, np.float32)))
+        expected = np.full(shape, -1.0)
+        expected[2] -= 1
+        assert (table.copy_to_host() == expected).all()
+
+
+def test_steps_after_the_first_neither_allocate_nor_copy_nor_wait(monkeypatch):
+    shape = Shape(30, 3, 3, 4)
+    case = "Adam cs-lazy cms-bucket"
+    rng = np.random.default_rng(0)
+    batches = [
+        (on_device(rng.standard_normal((5, 3)).astype(np.float32)), on_device(rows))
+        for rows in ([4, 1, 4, 0, 9], [1, 2, 3, 4, 5])
+    ]
+    for deterministic in (False, True):
+        table = on_device(initial_table(shape))
+        opt = build(battery.ours, case, shape, table, backend=CUDA(deterministic=deterministic))
+        opt.step(batches[0][0], rows=batches[0][1])
+        with monkeypatch.context() as patch:
+            for name in ("device_array", "to_device", "synchronize"):
+                patch.setattr(driver.cuda, name, refuse)
+            patch.setattr(type(table), "copy_to_host", refuse)
+            for grads, rows in batches:
+                opt.step(grads, rows=rows)
+
+
+def refuse(*arguments, **settings):
+    raise AssertionError("a step allocated, copied or waited")
+
+
+@pytest.mark.parametrize("size", [1, 2, 37, 200])
+def test_sort_is_stable(size):
+    rng = np.random.default_rng(size)
+    for keys in (rng.integers(0, 5, size), rng.integers(0, 2**20, size), np.arange(size) * 1000):
+        there, order = on_device(keys), on_device(np.arange(size))
+        found = sorting.sort(driver.Launcher(), Scratch(empty), "test", there, order, 20)
+        right = np.argsort(keys, kind="stable")
+        assert (found[1].copy_to_host() == right).all()
+        assert (found[0].copy_to_host() == keys[right]).all()
+
+
+# -- stores by themselves and checkpoints ------------------------------------------------------
+
+
+def live_pair(case, shape):
+    """The same optimizer on the device and on the host, a few steps old."""
+    table = initial_table(shape)
+    there = on_device(table)
+    pair = (
+        build(battery.ours, case, shape, there, backend="cuda"),
+        build(battery.ours, case, shape, table, backend="reference"),
+    )
+    for grads, rows in stream(shape, STEPS)[:3]:
+        step(pair[0], grads, rows, np.float32)
+        pair[1].step(grads, rows=rows)
+    return pair
+
+
+def assert_equal_stores(there, here, what):
+    rows = np.arange(here.n)
+    expected = here.query(rows)
+    assert_agree(there.query(rows), expected, np.float32, 8, np.abs(expected).max(), what)
+    assert there.nbytes == here.nbytes
+    assert np.asarray(there.table).shape == here.table.shape
+
+
+@pytest.mark.parametrize("case", ["Adam cs-lazy cms-bucket", "Adam dense-global dense-global"])
+def test_live_stores_answer_as_on_the_host(case):
+    there, here = live_pair(case, Shape(8, 3, 3, 4))
+    for name in ("m", "v"):
+        ours, theirs = getattr(there, name), getattr(here, name)
+        assert_equal_stores(ours, theirs, "query")
+        for store in (ours, theirs):
+            store.update([1, 5, 1], np.ones((3, 3), np.float32))
+            store.scale(0.5)
+        assert_equal_stores(ours, theirs, "update and scale")
+        for store in (ours, theirs):
+            store.merge(store)
+            if hasattr(store, "fold"):
+                store.fold()
+        assert_equal_stores(ours, theirs, "merge and fold")
+
+
+def test_rank_one_store_answers_as_on_the_host():
+    there, here = live_pair("RMSprop nmf-lazy", Shape(5, 3, 1, 1))
+    for store in (there.v, here.v):
+        store.update([1, 4], np.ones((2, 3), np.float32))
+        store.scale(0.5)
+        store.merge(store)
+    assert_equal_stores(there.v, here.v, "rank one")
+
+
+@pytest.mark.parametrize(
+    "case", ["Adam cs-global-clean cms-conservative-clean", "Adagrad nmf-lazy"]
+)
+def test_states_go_to_the_host_and_back(case, tmp_path):
+    shape = Shape(8, 3, 3, 4)
+    opt, _ = live_pair(case, shape)
+    state = opt.state_dict()
+    assert not any(hasattr(value, "__cuda_array_interface__") for value in state.values())
+    opt.save(tmp_path / "state.npz")
+    tables = []
+    for load in (
+        lambda new: new.load_state_dict(state),
+        lambda new: new.load(tmp_path / "state.npz"),
+    ):
+        table = on_device(opt.table.copy_to_host())
+        new = build(battery.ours, case, shape, table, backend=CUDA(deterministic=True))
+        load(new)
+        grads, rows = stream(shape, STEPS)[1]
+        step(new, grads, rows, np.float32)
+        tables.append(table.copy_to_host())
+    assert (tables[0] == tables[1]).all()
+
+
+# -- errors ------------------------------------------------------------------------------------
+
+
+def unchanged_by(opt, error, match, grads, rows=None):
+    """A step that must fail, and leave everything as it was."""
+    before, state = opt.table.copy_to_host(), opt.state_dict()
+    with pytest.raises(error, match=match):
+        opt.step(grads, rows=rows)
+    assert (opt.table.copy_to_host() == before).all()
+    for key, value in opt.state_dict().items():
+        assert np.array_equal(value, state[key]), key
+
+
+def test_arrays_in_the_wrong_memory():
+    with pytest.raises(sl.InputError, match="host memory"):
+        sl.SGD(np.zeros((2, 2), np.float32), 1.0, backend="cuda")
+    opt = sl.Adam(on_device(np.zeros((2, 2), np.float32)), backend="cuda")
+    unchanged_by(
+        opt, sl.InputError, "grads: a ndarray in host memory", np.zeros((2, 2), np.float32)
+    )
+    grads = on_device(np.zeros((1, 2), np.float32))
+    unchanged_by(opt, sl.InputError, "rows: a list in host memory", grads, [1])
+    for backend in ("cpu", "reference"):
+        with pytest.raises(sl.InputError, match="NumPy"):
+            sl.SGD(grads, 1.0, backend=backend)
+        with pytest.raises(sl.InputError, match="device"):
+            sl.SGD(np.zeros((1, 2), np.float32), 1.0, backend=backend).step(grads)
+
+
+def test_unfit_inputs():
+    opt = sl.Adam(on_device(np.zeros((4, 2), np.float32)), backend="cuda", check_finite=True)
+    good = on_device(np.ones((2, 2), np.float32))
+    unchanged_by(opt, sl.InputError, "shape", good)
+    unchanged_by(opt, sl.InputError, "integer", good, on_device(np.zeros(2, np.float32)))
+    unchanged_by(
+        opt, sl.InputError, r"rows\[1\] is out of range", good, on_device(np.array([0, 4]))
+    )
+    double = on_device(np.ones((2, 2)))
+    unchanged_by(opt, sl.InputError, "dtype float64", double, on_device(np.array([0, 3])))
+    bad = on_device(np.array([[1, 1], [np.nan, 1]], np.float32))
+    unchanged_by(opt, sl.InputError, r"grads\[1, 0\]", bad, on_device(np.array([0, 3])))
+
+
+def test_rows_out_of_range_take_no_part_when_nothing_is_checked():
+    table = on_device(np.zeros((2, 1), np.float32))
+    grads = on_device(np.ones((3, 1), np.float32))
+    sl.SGD(table, 1.0, backend="cuda").step(grads, rows=on_device(np.array([-1, 1, 2])))
+    assert table.copy_to_host().ravel().tolist() == [0, -1]
+
+
+def test_out_of_memory_leaves_everything_unchanged(monkeypatch):
+    opt = sl.Adam(
+        on_device(np.zeros((9, 2), np.float32)),
+        m=sl.CountSketch(width=2, decay="global"),
+        v=sl.CountMinSketch(width=2, conservative=True),
+        backend="cuda",
+    )
+    grads, rows = on_device(np.ones((3, 2), np.float32)), on_device(np.arange(3))
+
+    def exhausted(*arguments, **settings):
+        raise RuntimeError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.cuda, "device_array", exhausted)
+        unchanged_by(opt, sl.BackendError, "out of memory", grads, rows)
+    opt.step(grads, rows=rows)
+
+
+def test_rank_one_by_svd_is_for_the_host():
+    with pytest.raises(sl.ConfigurationError, match="host"):
+        sl.Adagrad(on_device(np.zeros((2, 2), np.float32)), lr=1.0, v=sl.Rank1SVD(), backend="cuda")
+
+
+def test_the_table_is_not_copied():
+    table = on_device(np.zeros((3, 2), np.float32))
+    assert as_device("table", table) is table
+
+
+def test_speed_is_measured_on_tiny_shapes(monkeypatch):
+    """Every run of the experiment goes through; the simulator's times mean nothing."""
+    monkeypatch.setattr(timing, "COPIED", 1024)
+    configuration = {"seed": 0, "repeats": 2, "device": timing.device(), "mode": "quick"}
+    configuration["shapes"] = [[20, 3, 6], [20, 3, None]]
+    results = {
+        str(settings): gpu_speed.measure(settings, None)
+        for (settings,) in gpu_speed.stages(configuration, None)
+    }
+    if driver.simulated():
+        assert all(("ms" in found) == ("sketchlab" in of) for of, found in results.items())
+    summary = gpu_speed.summarise(configuration, lambda settings: results[str(settings)])
+    assert len(gpu_speed.present(configuration, summary).rows) == len(results)
