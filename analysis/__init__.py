@@ -1,0 +1,1 @@
+"""The laboratory of sketchlab: experiments on its optimizers, run with ``python -m analysis``."""

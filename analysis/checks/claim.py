@@ -1,0 +1,164 @@
+"""A claim of the theory as something that can be run: cells, a measurement, a verdict.
+
+A claim is turned into the `Experiment` that the runner knows by `Claim.experiment`, so that it is
+kept, resumed and reported like every other run of the laboratory.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.experiment import Experiment, Table
+
+
+class Finding(NamedTuple):
+    """What a check found, in plain JSON values.
+
+    Attributes
+    ----------
+    verdict : str
+        ``"holds"``, ``"refuted"`` or ``"undecided"``.
+    measured, bound : float or None
+        The left side and the right side, in the case where they are closest.
+    interval : list of two floats, or None
+        Confidence interval of `measured`.
+    draws : int
+        Independent draws (of hash functions, unless the note says otherwise).
+    comparisons : int
+        Intervals that the verdict rests on, made at the level of the claim's error divided by
+        their number.
+    note : str
+        One line: what was measured, and what else it showed.
+    curves : dict
+        What a figure needs.
+    """
+
+    verdict: str
+    measured: float | None
+    bound: float | None
+    interval: list | None
+    draws: int
+    comparisons: int
+    note: str
+    curves: dict
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement, and how it is checked.
+
+    Parameters
+    ----------
+    name, statement, source : str
+    expected : str
+        The verdict that the theory, as mended here, predicts.
+    sizes : dict of str to dict
+        For ``"tiny"`` (tests), ``"quick"`` and ``"full"``: what `cells` takes.
+    cells : callable
+        ``cells(**size)`` lists plain settings; each is measured by itself, in any process.
+    measure : callable
+        ``measure(settings, sequence)`` returns plain JSON values; `sequence` is the cell's own
+        `numpy.random.SeedSequence`, from which everything random must be drawn.
+    judge : callable
+        ``judge(measurements)`` returns a `Finding` from a list of (settings, result).
+    duration : dict of str to str
+    prepare : callable, optional
+        Called before anything runs; raises `UsageError` if the claim cannot be checked here.
+    """
+
+    name: str
+    statement: str
+    source: str
+    expected: str
+    sizes: dict
+    cells: Callable
+    measure: Callable
+    judge: Callable
+    duration: dict = field(default_factory=dict)
+    prepare: Callable | None = None
+
+    def settings(self, mode, seed):
+        """Settings of all cells, each with the seed and its own number."""
+        return [
+            {**cell, "claim": self.name, "seed": seed, "cell": number}
+            for number, cell in enumerate(self.cells(**self.sizes[mode]))
+        ]
+
+    def run_cell(self, settings, _inputs=None):
+        """Measure one cell from its recorded settings alone."""
+        key = (zlib.crc32(self.name.encode()), settings["cell"])
+        return self.measure(settings, np.random.SeedSequence(settings["seed"], spawn_key=key))
+
+    def find(self, mode="quick", seed=0):
+        """Measure all cells in this process and judge them."""
+        return self.judge([(cell, self.run_cell(cell)) for cell in self.settings(mode, seed)])
+
+    def experiment(self):
+        """The claim as the runner knows experiments."""
+        return Experiment(
+            name=self.name,
+            title=self.statement,
+            source=self.source,
+            duration=self.duration,
+            configure=self._configure,
+            stages=lambda configuration, _: [self._cells_of(configuration)],
+            measure=self.run_cell,
+            summarise=self._summarise,
+            present=self._present,
+            cost=lambda _: 1,
+            workload=lambda configuration: (len(self._cells_of(configuration)),) * 2,
+            expected=self.expected,
+        )
+
+    def _configure(self, options):
+        if self.prepare is not None:
+            self.prepare()
+        mode = "quick" if options.quick else "full"
+        return {"mode": mode, "size": self.sizes[mode], "seed": options.seed}, None
+
+    def _cells_of(self, configuration):
+        return self.settings(configuration["mode"], configuration["seed"])
+
+    def _summarise(self, configuration, result_of):
+        cells = self._cells_of(configuration)
+        finding = self.judge([(cell, result_of(cell)) for cell in cells])
+        return {
+            "name": self.name,
+            "statement": self.statement,
+            "source": self.source,
+            "expected": self.expected,
+            **finding._asdict(),
+            "seed": configuration["seed"],
+        }
+
+    def _present(self, configuration, summary):
+        return Table(
+            f"{self.name}: {self.statement}",
+            COLUMNS,
+            [row(summary)],
+            [summary["note"], f"Source: {self.source}. Seed {configuration['seed']}."],
+        )
+
+
+COLUMNS = ("claim", "verdict", "expected", "measured", "bound", "interval", "draws")
+
+
+def row(summary):
+    """One line of the table of claims."""
+    surprise = "" if summary["verdict"] == summary["expected"] else " (!)"
+    return (
+        summary["name"],
+        summary["verdict"] + surprise,
+        summary["expected"],
+        _number(summary["measured"]),
+        _number(summary["bound"]),
+        "" if summary["interval"] is None else "–".join(map(_number, summary["interval"])),
+        f"{summary['draws']:,}",
+    )
+
+
+def _number(value):
+    return "" if value is None else f"{value:.3g}"

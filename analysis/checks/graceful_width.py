@@ -1,0 +1,103 @@
+"""How errors fall as a sketch widens: w^(−1/2), w^(−1), faster under power laws (theory §1).
+
+Without heavy entries the two exponents are sharp. One row of a count-min sketch of n equal entries
+errs by (n−1)/w on average; one row of a count-sketch of n normal ones by √(2/π·(n−1)/w), up to the
+share 1/(8·load). Power laws with exponents above 1/2 (1) and three rows leave less, since the
+heavy entries meet few others. (Means of |error|, not of its square: with pairwise independent
+hashes a few draws would make most of the latter.)
+"""
+
+import numpy as np
+
+import sketchlab as sl
+from analysis.checks import vectors
+from analysis.checks.claim import Claim, Finding
+from analysis.checks.draws import independent_answers
+from analysis.statistics import CLAIM_ERROR, at_most, bootstrap_slope, near, together
+
+KINDS = {"count-sketch": (sl.CountSketch, -0.5), "count-min": (sl.CountMinSketch, -1.0)}
+STEEPER = {"count-sketch": (1.0, 1.5, 2.0), "count-min": (1.5, 2.0)}
+_TOLERANCE = 0.05
+# Pairwise independent hashes vary much from draw to draw; one flat row is cheap.
+_FLAT_DRAWS = 12
+
+
+def cells(n, widths, groups, draws):
+    return [
+        {"kind": kind, "n": n, "widths": widths, "draws": draws, "group": group}
+        for kind in KINDS
+        for group in range(groups)
+    ]
+
+
+def measure(settings, sequence):
+    """Mean errors at every width, of one row without heavy entries and of three on power laws."""
+    kind, _ = KINDS[settings["kind"]]
+    n, widths = settings["n"], settings["widths"]
+    data, hashing = sequence.spawn(2)
+    flat = vectors.power_law(n, 0)[:, None]
+    if kind.signed:
+        flat = vectors.named("gaussian", n, np.random.default_rng(data))[:, None]
+    laws = np.stack([vectors.power_law(n, a) for a in STEEPER[settings["kind"]]], axis=1)
+    errors = {"flat": [], "laws": []}
+    for width, child in zip(widths, hashing.spawn(len(widths))):
+        one, three = child.spawn(2)
+        flat_draws = _FLAT_DRAWS * settings["draws"]
+        off = _errors(kind(width=width, depth=1, decay="global"), flat, flat_draws, one)
+        errors["flat"].append(float(off.mean()))
+        off = _errors(kind(width=width, depth=3, decay="global"), laws, settings["draws"], three)
+        errors["laws"].append(off.mean(axis=(0, 1)).tolist())
+    return errors
+
+
+def _errors(sketch, values, draws, sequence):
+    entries = np.arange(0, len(values), max(1, len(values) // 32))
+    answers = independent_answers(sketch, values, entries, draws, sequence)
+    return np.abs(answers - values[entries])
+
+
+def judge(measurements):
+    comparisons = sum(1 + len(laws) for laws in STEEPER.values())
+    verdicts, slopes = [], []
+    for kind, (_, target) in KINDS.items():
+        runs = [result for settings, result in measurements if settings["kind"] == kind]
+        widths = measurements[0][0]["widths"]
+        flat = bootstrap_slope(widths, [run["flat"] for run in runs], CLAIM_ERROR / comparisons)
+        verdicts.append(near(*flat[1:], target, _TOLERANCE))
+        slopes.append({"kind": kind, "exponent": 0, "slope": flat})
+        for number, exponent in enumerate(STEEPER[kind]):
+            curve = [[at[number] for at in run["laws"]] for run in runs]
+            law = bootstrap_slope(widths, curve, CLAIM_ERROR / comparisons)
+            verdicts.append(at_most(*law[1:], target))
+            slopes.append({"kind": kind, "exponent": exponent, "slope": law})
+    measured, low, high = slopes[0]["slope"]
+    shown = ", ".join(f"{s['kind']} a={s['exponent']:g}: {s['slope'][0]:.2f}" for s in slopes)
+    return Finding(
+        verdict=together(verdicts),
+        measured=measured,
+        bound=-0.5,
+        interval=[low, high],
+        draws=len(measurements) // len(KINDS) * measurements[0][0]["draws"],
+        comparisons=comparisons,
+        note=f"exponents in w for x_i ∝ i^(−a): {shown}; without heavy entries (a=0) within {_TOLERANCE} of −1/2 and "
+        "−1, the others below",
+        curves={"slopes": slopes, "runs": [result for _, result in measurements]},
+    )
+
+
+CLAIM = Claim(
+    name="graceful-width",
+    statement="errors fall as w^(−1/2) (count-sketch) and w^(−1) (count-min), faster under power "
+    "laws",
+    source="theory §1",
+    expected="holds",
+    sizes={
+        "tiny": {"n": 128, "widths": [4, 16], "groups": 16, "draws": 60},
+        "quick": {"n": 512, "widths": [8, 16, 32, 64, 128], "groups": 24, "draws": 50},
+        "full": {"n": 8192, "widths": [16, 64, 256, 1024], "groups": 24, "draws": 300},
+    },
+    cells=cells,
+    measure=measure,
+    judge=judge,
+    duration={"quick": "20 s", "full": "10 min"},
+)

@@ -1,0 +1,150 @@
+"""Gradients, M and V of a real language model follow a power law: their midpoints are low.
+
+The midpoint is the fraction of the entries, sorted by magnitude, that holds half of the total
+(Spring et al. 2019, Figures 1 and A.2): 0.5 where all are alike. It is taken over the whole
+embedding and softmax tables, as the paper's variables are; untouched rows are zeros and lower it,
+so the midpoints among the rows that are not zero are recorded beside it.
+"""
+
+import numpy as np
+
+import sketchlab as sl
+from analysis.checks.claim import Claim, Finding
+from analysis.problems import corpus as text
+from analysis.problems import log_bilinear as model
+from analysis.statistics import CLAIM_ERROR, at_most, mean_interval, together
+
+LIMIT = 0.2
+BATCH, SAMPLES, RATE = 256, 600, 1e-3
+VARIABLES = ("gradient", "M", "V")
+
+
+def midpoint(values, entries=None):
+    """The fraction of the entries that holds half of the total magnitude.
+
+    Parameters
+    ----------
+    values : array_like
+    entries : int, optional
+        Count of all entries where zeros have been left out of `values`.
+
+    Examples
+    --------
+    >>> midpoint([1, 1, 1, 1])
+    0.5
+    >>> midpoint([0, 0, 0, 3])
+    0.25
+    """
+    magnitudes = np.sort(np.abs(np.ravel(values)))[::-1].cumsum(dtype=np.float64)
+    needed = np.searchsorted(magnitudes, magnitudes[-1] / 2) + 1
+    return float(needed / (entries or magnitudes.size))
+
+
+def cells(dim, steps, every, replicates):
+    return [
+        {"dim": dim, "steps": steps, "every": every, "replicate": replicate}
+        for replicate in range(replicates)
+    ]
+
+
+def measure(settings, sequence):
+    """Midpoints along one training run with exact Adam, of both tables."""
+    corpus = text.load()
+    start, order = sequence.spawn(2)
+    counts = np.bincount(corpus.tokens[corpus.positions["train"]], minlength=len(corpus.words))
+    parameters = model.initialise(np.random.default_rng(start), counts, settings["dim"])
+    optimizers = {
+        name: sl.Adam(getattr(parameters, name), RATE, backend="reference")
+        for name in ("embedding", "softmax", "position")
+    }
+    generator, proposal = np.random.default_rng(order), model.LogUniform(len(corpus.words))
+    found = {name: [] for name in ("embedding", "softmax")}
+    for step in range(1, settings["steps"] + 1):
+        places = generator.choice(corpus.positions["train"], BATCH)
+        contexts, targets = corpus.windows(places)
+        gradients = model.gradients(
+            parameters,
+            contexts,
+            targets,
+            proposal.log_expected(targets, SAMPLES),
+            proposal.negatives(generator, SAMPLES),
+        )
+        optimizers["position"].step(gradients.position)
+        for name, midpoints in found.items():
+            sparse = getattr(gradients, name)
+            optimizers[name].step(sparse.values, rows=sparse.rows)
+            if step % settings["every"] == 0:
+                midpoints.append(_midpoints(optimizers[name], sparse))
+    return {"corpus": corpus.summary(), "midpoints": found}
+
+
+def _midpoints(optimizer, sparse):
+    """Midpoints of gradient, M and V: over all entries, then over rows that are not zero."""
+    rows, values = sl.stores.coalesce(np.asarray(sparse.rows, np.int64), sparse.values)
+    touched = optimizer.v.table.any(axis=1)
+    moments = [values, optimizer.m.table[touched], optimizer.v.table[touched]]
+    return {
+        "all": [midpoint(kept, optimizer.table.size) for kept in moments],
+        "touched": [midpoint(kept) for kept in moments],
+        "rows": [len(rows), int(touched.sum())],
+    }
+
+
+def judge(measurements):
+    series = {
+        (name, kind): np.array(
+            [
+                np.mean([at[kind] for at in result["midpoints"][name]], axis=0)
+                for _, result in measurements
+            ]
+        )
+        for name in ("embedding", "softmax")
+        for kind in ("all", "touched")
+    }
+    comparisons = 2 * len(VARIABLES)
+    intervals = {
+        (name, variable): [
+            float(end)
+            for end in mean_interval(series[name, "all"][:, at], CLAIM_ERROR / comparisons)
+        ]
+        for name in ("embedding", "softmax")
+        for at, variable in enumerate(VARIABLES)
+    }
+    highest = max(intervals.values())
+    return Finding(
+        verdict=together(at_most(low, high, LIMIT) for _, low, high in intervals.values()),
+        measured=highest[0],
+        bound=LIMIT,
+        interval=highest[1:],
+        draws=len(measurements),
+        comparisons=comparisons,
+        note=f"mean midpoints of gradient, M, V over all entries: {_shown(series, 'all')}; among "
+        f"rows that are not zero: {_shown(series, 'touched')}; draws are training runs",
+        curves={"runs": [result for _, result in measurements]},
+    )
+
+
+def _shown(series, kind):
+    return "; ".join(
+        f"{name} " + ", ".join(f"{value:.3f}" for value in series[name, kind].mean(axis=0))
+        for name in ("embedding", "softmax")
+    )
+
+
+CLAIM = Claim(
+    name="power-law",
+    statement="half of the mass of gradient, M and V of a real language model is in less than a "
+    "fifth of the entries",
+    source="Spring et al. 2019, Figures 1 and A.2",
+    expected="holds",
+    sizes={
+        "tiny": {"dim": 8, "steps": 12, "every": 4, "replicates": 3},
+        "quick": {"dim": 32, "steps": 200, "every": 40, "replicates": 4},
+        "full": {"dim": 128, "steps": 5000, "every": 250, "replicates": 4},
+    },
+    cells=cells,
+    measure=measure,
+    judge=judge,
+    duration={"quick": "30 s", "full": "15 min"},
+    prepare=text.load,
+)

@@ -1,0 +1,43 @@
+"""The verdict on failure rates: Clopper–Pearson intervals set beside probabilities."""
+
+import numpy as np
+
+from analysis.checks.claim import Finding
+from analysis.statistics import CLAIM_ERROR, at_most, clopper_pearson, together
+
+
+def judge_rates(measurements):
+    """Judge "fails with probability at most the bound" over all cells and all their counts.
+
+    Parameters
+    ----------
+    measurements : list of (settings, result)
+        ``settings["draws"]``; ``result["failures"]`` and ``result["bounds"]`` are dicts with the
+        same keys, of (arrays of) counts and of probabilities.
+
+    Returns
+    -------
+    Finding
+        Of the case whose rate comes closest to its bound.
+    """
+    cases = [
+        (count, settings["draws"], result["bounds"][form])
+        for settings, result in measurements
+        for form, counts in result["failures"].items()
+        for count in np.ravel(counts).tolist()
+    ]
+    judged = []
+    for count, draws, bound in cases:
+        low, high = clopper_pearson(count, draws, CLAIM_ERROR / len(cases))
+        judged.append((count / draws, bound, [float(low), float(high)], at_most(low, high, bound)))
+    rate, bound, interval, _ = max(judged, key=lambda case: case[0] / case[1])
+    return Finding(
+        verdict=together(verdict for *_, verdict in judged),
+        measured=rate,
+        bound=bound,
+        interval=interval,
+        draws=max(draws for _, draws, _ in cases),
+        comparisons=len(cases),
+        note=f"{len(cases)} rates, the largest {rate / bound:.2g} of its bound",
+        curves={"cells": [{"settings": settings, **result} for settings, result in measurements]},
+    )

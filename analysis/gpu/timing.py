@@ -1,0 +1,66 @@
+"""Time on a GPU, taken with device events; and what the device can do at best."""
+
+import statistics
+
+import numpy as np
+
+from sketchlab.errors import BackendError
+from sketchlab.kernels.cuda import driver
+from sketchlab.kernels.cuda.elementwise import fill
+
+COPIED = 2**30  # bytes of one array of the copy
+
+
+def why_not():
+    """Why nothing can be timed here, or None."""
+    try:
+        driver.require()
+    except BackendError as error:
+        return str(error)
+    return None
+
+
+def device():
+    """What the timings are of: the device, its driver, the toolkit."""
+    cuda = driver.cuda
+    if driver.simulated():
+        return {"name": "simulator"}
+    here = cuda.get_current_device()
+    name = here.name.decode() if isinstance(here.name, bytes) else str(here.name)
+    versions = {"driver": cuda.cudadrv.driver.driver.get_version()}
+    versions["toolkit"] = cuda.runtime.get_version()
+    dotted = {what: ".".join(map(str, version)) for what, version in versions.items()}
+    return {"name": name, "compute_capability": list(here.compute_capability), **dotted}
+
+
+def median_ms(step, repeats, warm_up=3):
+    """Median time of ``step(i)`` over `repeats` calls, each between two events on the stream.
+
+    The calls before compile kernels and allocate scratch memory, and are not counted.
+    """
+    cuda = driver.cuda
+    events = [(cuda.event(), cuda.event()) for _ in range(repeats)]
+    for i in range(warm_up):
+        step(i)
+    for i, (start, end) in enumerate(events):
+        start.record()
+        step(warm_up + i)
+        end.record()
+    cuda.synchronize()
+    return statistics.median(start.elapsed_time(end) for start, end in events)
+
+
+def copy_bandwidth(repeats, size=None):
+    """Bytes a second of a copy from device to device, read and written ones counted."""
+    size = size or COPIED
+    source = filled((size // 4,))
+    target = driver.cuda.device_array(size // 4, np.float32)
+    ms = median_ms(lambda _: target.copy_to_device(source), repeats)
+    return 2 * size / (ms * 1e-3)
+
+
+def filled(shape, value=0.0, dtype=np.float32):
+    """A device array of one value."""
+    array = driver.cuda.device_array(shape, dtype)
+    driver.Launcher().flat(fill, array.size, array.reshape(array.size), np.dtype(dtype).type(value))
+    return array

@@ -1,0 +1,1 @@
+"""Where problems and optimizers meet: one training run at a time."""

@@ -1,0 +1,73 @@
+"""The optimizers that are compared: a family, and how each keeps its auxiliary variables.
+
+Three forms of a sketch are told apart by how touched rows decay: the paper's Algorithms 2-4
+(``lazy``), the kernels that were released with it (``bucket``), and the linear sketch, for which
+its theorem is proved (``global``). All sketches here have depth 3 and the same compression.
+"""
+
+from typing import NamedTuple
+
+import sketchlab as sl
+
+COMPRESSION = 5
+DEPTH = 3
+PAPER, RELEASED, LINEAR = "paper", "released code", "linear"
+
+
+class Variant(NamedTuple):
+    """A way of keeping state. `m` and `v` are descriptions, None where the family has none.
+
+    `form` names whose update it is; `state` is the name that the paper's tables use.
+    """
+
+    family: str
+    state: str
+    form: str
+    m: sl.Dense | None = None
+    v: sl.Dense | None = None
+
+    @property
+    def name(self):
+        return f"{self.family} {self.state} ({self.form})"
+
+    @property
+    def baseline(self):
+        """Whether the family's state sizes are compared with this one's."""
+        return self.state == "exact" and self.form == "lazy"
+
+
+def _cs(decay):
+    return sl.CountSketch(compression=COMPRESSION, depth=DEPTH, decay=decay)
+
+
+def _cms(decay, conservative=False):
+    return sl.CountMinSketch(
+        compression=COMPRESSION, depth=DEPTH, decay=decay, conservative=conservative
+    )
+
+
+_EXACT = sl.Dense(decay="lazy")
+
+VARIANTS = (
+    Variant("Momentum", "exact", "lazy", m=_EXACT),
+    Variant("Momentum", "CS", f"{PAPER}: lazy", m=_cs("lazy")),
+    Variant("Momentum", "CS", f"{RELEASED}: bucket", m=_cs("bucket")),
+    Variant("Momentum", "CS", f"{LINEAR}: global", m=_cs("global")),
+    Variant("Adagrad", "exact", "lazy", v=_EXACT),
+    Variant("Adagrad", "CMS", "every form: nothing decays", v=_cms("lazy")),
+    Variant("Adam", "exact", "lazy", m=_EXACT, v=_EXACT),
+    Variant("Adam", "CS-MV", f"{PAPER}: lazy", m=_cs("lazy"), v=_cms("lazy")),
+    Variant("Adam", "CS-MV", f"{RELEASED}: bucket", m=_cs("bucket"), v=_cms("bucket")),
+    Variant("Adam", "CS-MV", f"{LINEAR}: global", m=_cs("global"), v=_cms("global")),
+    Variant("Adam", "CS-V", f"{PAPER}: lazy", m=_EXACT, v=_cms("lazy")),
+    Variant("Adam", "CS-V", f"{RELEASED}: bucket", m=_EXACT, v=_cms("bucket")),
+    Variant("RMSprop", "exact", "lazy", v=_EXACT),
+    Variant("RMSprop", "exact", "global", v=sl.Dense(decay="global")),
+    Variant("RMSprop", "CMS", f"{PAPER}: lazy", v=_cms("lazy")),
+    Variant("RMSprop", "CMS", f"{RELEASED}: bucket", v=_cms("bucket")),
+    Variant("RMSprop", "CMS", f"{LINEAR}: global", v=_cms("global")),
+    Variant("RMSprop", "CMS conservative", f"{LINEAR}: global", v=_cms("global", True)),
+    Variant("RMSprop", "NMF rank-1", "global", v=sl.Rank1(decay="global")),
+)
+
+BY_NAME = {variant.name: variant for variant in VARIANTS}
