@@ -21,14 +21,16 @@ class Optimizer:
     ----------
     table : ndarray, (n, ...), float32 or float64
         The parameters, C-contiguous and writeable; updated in place and not copied. Seen as n
-        rows of d columns, whatever its shape.
+        rows of d columns, whatever its shape. For ``"cuda"`` an array on the device, and so are
+        the gradients and rows of a step: CuPy's, PyTorch's, numba-cuda's.
     lr : float
         Learning rate, not below zero.
     rule : rule
         See `sketchlab.rules`.
     descriptions : dict
         For each of the rule's moments, by name, how it is kept.
-    backend : {"cpu", "reference"}
+    backend : {"cpu", "reference", "cuda"} or backend
+        A name, or a `sketchlab.kernels.cuda.CUDA` made with other settings.
     check_finite : bool, optional
         Refuse gradients with an infinity or NaN; by default only for ``"reference"``.
 
@@ -38,6 +40,8 @@ class Optimizer:
         If the table cannot be updated in place.
     ConfigurationError
         If a number is out of range, the backend is unknown, or a store cannot hold its moment.
+    BackendError
+        If the backend cannot run on this machine.
     """
 
     def __init__(self, table, lr, rule, descriptions, backend, check_finite):

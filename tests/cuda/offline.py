@@ -27,6 +27,10 @@ class Pretended(np.ndarray):
 
     __cuda_ndarray__ = True
 
+    @property
+    def __cuda_array_interface__(self):
+        return self.__array_interface__
+
     def is_c_contiguous(self):
         return self.flags.c_contiguous
 

@@ -54,15 +54,10 @@ def test_failures_inside_cuda_become_backend_errors():
 
     with pytest.raises(sl.BackendError, match="out of memory"):
         driver.guarded(fail, RuntimeError("[2] CUDA_ERROR_OUT_OF_MEMORY"))
-    with (
-        mock.patch.object(driver, "_failures", lambda: (OSError,)),
-        pytest.raises(sl.BackendError, match=r"CUDA failed \(libnvvm is missing\)"),
-    ):
-        driver.guarded(fail, OSError("libnvvm is missing"))
-    with (
-        mock.patch.object(driver, "_failures", lambda: (OSError,)),
-        pytest.raises(TypeError, match="a slip of ours"),
-    ):
+    missing = type("NvvmSupportError", (ImportError,), {"__module__": "numba.cuda.cudadrv.error"})
+    with pytest.raises(sl.BackendError, match=r"CUDA failed \(libNVVM is not available\)"):
+        driver.guarded(fail, missing("libNVVM is not available"))
+    with pytest.raises(TypeError, match="a slip of ours"):
         driver.guarded(fail, TypeError("a slip of ours"))
 
 

@@ -3,6 +3,7 @@
 import pytest
 from device_battery import *  # noqa: F403 - the tests themselves
 from device_battery import pytestmark as battery_marks
+from device_errors import *  # noqa: F403
 
 from sketchlab.errors import BackendError
 from sketchlab.kernels.cuda import driver

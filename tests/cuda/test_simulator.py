@@ -15,7 +15,7 @@ from sketchlab.kernels.cuda import driver
 def test_battery_in_the_simulator():
     here = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--maxfail=5", str(here / "device_battery.py")],
+        [sys.executable, "-m", "pytest", "-q", "--maxfail=5", *map(str, here.glob("device_*.py"))],
         env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
         cwd=here.parent.parent,
         capture_output=True,

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from sketchlab.errors import InputError
-from sketchlab.kernels.cuda.driver import cuda, guarded
+from sketchlab.kernels.cuda.driver import cuda, guarded, simulated
 from sketchlab.kernels.cuda.elementwise import fill, gather, multiply, scatter
 
-__all__ = ["DeviceArray", "as_device", "empty", "zeros"]
+__all__ = ["DeviceArray", "as_device", "empty", "overlap", "stream_of", "zeros"]
 
 _DLPACK_CUDA = 2
 
@@ -46,6 +46,18 @@ def stream_of(array):
     """The stream that an array's interface names, as a number; None where it names none."""
     interface = getattr(array, "__cuda_array_interface__", None) or {}
     return interface.get("stream")
+
+
+def overlap(one, other):
+    """Whether two device arrays share memory."""
+    (start, end), (first, last) = _extent(one), _extent(other)
+    return start < last and first < end
+
+
+def _extent(raw):
+    """First address of a contiguous array, and the one behind it."""
+    start = raw.ctypes.data if simulated() else raw.__cuda_array_interface__["data"][0]
+    return start, start + raw.size * raw.dtype.itemsize
 
 
 class _Interface:

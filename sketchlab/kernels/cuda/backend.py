@@ -5,9 +5,9 @@ import numpy as np
 from sketchlab.errors import ConfigurationError
 from sketchlab.kernels.cuda import inputs
 from sketchlab.kernels.cuda.active import EveryRow, SortedRows
-from sketchlab.kernels.cuda.arrays import empty, stream_of, zeros
+from sketchlab.kernels.cuda.arrays import empty, overlap, stream_of, zeros
 from sketchlab.kernels.cuda.driver import Launcher
-from sketchlab.kernels.cuda.elementwise import copy_rows
+from sketchlab.kernels.cuda.elementwise import copy_rows, fill
 from sketchlab.kernels.cuda.move import move
 from sketchlab.kernels.cuda.plans import plan_for
 from sketchlab.kernels.cuda.sorting import sort
@@ -62,6 +62,8 @@ class CUDA:
         self._scratch = Scratch(empty)
         self._deterministic = bool(deterministic)
         self._stream = stream
+        # a compiler that is missing shows now, not in the middle of a step
+        self._run.flat(fill, 1, empty(1, np.float32), np.float32(0))
 
     # -- what the backend's arrays are ---------------------------------------------------------
 
@@ -94,8 +96,13 @@ class CUDA:
             grads = inputs.checked_grads(grads, [(k, *shape[1:]), (k, dim)], table.dtype)
             if check_finite and k:
                 inputs.check_rows(self._run, rows, n)
-        if check_finite and grads is not None:
-            inputs.check_finite_grads(self._run, grads)
+        if grads is not None:
+            if check_finite:
+                inputs.check_finite_grads(self._run, grads)
+            if overlap(grads, table):  # a part of the table would change while it is read
+                apart = self._scratch.array("grads", grads.shape, grads.dtype)
+                apart.copy_to_device(grads, stream=self._run.stream)
+                grads = apart
         return grads, rows
 
     # -- a step --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ try:
 except Exception as error:  # ImportError, RuntimeError and what a damaged toolkit may raise
     cuda, _REASON = None, error
 
-__all__ = ["Launcher", "cuda", "device", "require"]
+__all__ = ["Launcher", "cuda", "device", "guarded", "require", "simulated"]
 
 _THREADS, _WARP = 256, 32
 # Resident blocks of 256 threads on one multiprocessor: a grid of that many fills the GPU.
@@ -71,7 +71,7 @@ def guarded(function, *arguments, **settings):
                 "the GPU is out of memory: free arrays, use fewer rows a step or a smaller sketch "
                 f"({_in_short(error)}); the optimizer is unchanged"
             ) from error
-        if isinstance(error, _failures()):
+        if _reported_by_cuda(error):
             raise BackendError(
                 f"CUDA failed ({_in_short(error)}): check that driver and toolkit fit, see "
                 "python -m numba -s"
@@ -79,13 +79,10 @@ def guarded(function, *arguments, **settings):
         raise
 
 
-@cache
-def _failures():
-    """The exceptions by which numba-cuda reports the driver and the toolkit."""
-    known = (getattr(cuda.cudadrv, "error", None), getattr(cuda.cudadrv, "driver", None))
-    names = ("CudaSupportError", "CudaDriverError", "NvvmError", "NvvmSupportError", "LinkerError")
-    classes = {getattr(module, name, OSError) for module in known for name in names}
-    return tuple(classes)
+def _reported_by_cuda(error):
+    """Whether an exception is one by which numba-cuda or NVIDIA's packages report a failure."""
+    homes = ("numba.cuda.cudadrv", "cuda.")
+    return any(cls.__module__.startswith(homes) for cls in type(error).__mro__)
 
 
 def _in_short(error):
@@ -114,8 +111,16 @@ class Launcher:
             self.blocks = _BLOCKS_EACH * multiprocessors
 
     def use(self, stream):
-        """Launch on `stream` from now on: a stream of numba-cuda, a pointer as int, or None."""
-        self.stream = _stream(stream) if isinstance(stream, int) else stream or 0
+        """Launch on `stream` from now on: a stream of numba-cuda, a pointer as int, or None.
+
+        A new stream waits, on the device, for what was launched on the one before.
+        """
+        stream = _stream(stream) if isinstance(stream, int) else stream or 0
+        if stream is not self.stream:
+            done = cuda.event()
+            done.record(self.stream)
+            done.wait(stream)
+            self.stream = stream
 
     def rows(self, kernel, rows, columns, *arguments):
         """Run `kernel` with threads side by side over columns, rows in a grid-stride loop.
