@@ -1,16 +1,15 @@
 """Backends: the loops that run rule × store.
 
-A backend is a class whose instances serve one optimizer each and have
-``step(rule, scalars, table, rows, grads, stores)``, which runs a step, and with ``view``,
-``allocate`` and ``inputs``, which say what arrays it works on. It is found by name and imported
-when asked for, so that a backend which needs a missing package costs nothing to those who do not
-use it. Each has its own loops; rules, hashes and the arithmetic of stores are scalar functions
-that compile for every target.
+A backend is a class, an `interface.Backend`, whose instances serve one optimizer each. It is found
+by name and imported when asked for, so that a backend which needs a missing package costs nothing to
+those who do not use it. Each has its own loops; rules, hashes and the arithmetic of stores are scalar
+functions that compile for every target.
 """
 
 from importlib import import_module
 
 from sketchlab.errors import ConfigurationError
+from sketchlab.kernels.interface import Backend
 
 __all__ = ["BACKENDS", "make_backend"]
 
@@ -27,7 +26,7 @@ def make_backend(name):
 
     Parameters
     ----------
-    name : str or backend
+    name : str or Backend
         One of `BACKENDS`, or a backend made with other settings than the default ones.
 
     Raises
@@ -35,7 +34,7 @@ def make_backend(name):
     ConfigurationError
         If there is no such backend.
     """
-    if hasattr(name, "step"):
+    if isinstance(name, Backend):
         return name
     if name not in BACKENDS:
         known = ", ".join(repr(known) for known in BACKENDS)

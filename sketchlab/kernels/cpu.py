@@ -205,22 +205,7 @@ class CPU(OnHost):
         self._scratch = Scratch()
 
     def step(self, rule, scalars, table, rows, grads, stores):
-        """One step on some rows of a table, or on all of them.
-
-        Parameters
-        ----------
-        rule : rule
-            See `sketchlab.rules`.
-        scalars : NamedTuple
-            The rule's numbers for this step, in the dtype of the table.
-        table : ndarray, (n, dim)
-            Changed in place.
-        rows : ndarray of int64, (k,), or None
-            None for all rows.
-        grads : ndarray, (k, dim)
-        stores : sequence of live stores
-            One for each of the rule's moments.
-        """
+        """Take one step; see `Backend.step`."""
         with _ONE_AT_A_TIME:
             rows, grads, source = self._coalesce(len(table), rows, _writeable(grads))
             views = {"m": _unkept(table), "v": _unkept(table)}

@@ -2,22 +2,17 @@
 
 import numpy as np
 
+from sketchlab.kernels.interface import Backend
 from sketchlab.validation import checked_rows, checked_table, checked_values
 
 __all__ = ["OnHost"]
 
 
-class OnHost:
+class OnHost(Backend):
     """A backend whose tables, gradients and stores are NumPy arrays."""
 
     def view(self, table):
-        """The table as rows of columns, (n, dim), over the same memory.
-
-        Raises
-        ------
-        InputError
-            If it cannot be updated in place.
-        """
+        """The table as rows of columns; see `Backend.view`."""
         return np.asarray(checked_table(table)).reshape(len(table), -1)
 
     def allocate(self, description, n, dim, dtype):
@@ -25,23 +20,7 @@ class OnHost:
         return description.allocate(n, dim, dtype)
 
     def inputs(self, grads, rows, table, shape, check_finite):
-        """Gradients (k, dim) and rows of a step on a table; rows None for all.
-
-        Parameters
-        ----------
-        grads : array_like
-        rows : array_like of int, or None
-        table : ndarray, (n, dim)
-        shape : tuple
-            Of the table as the caller has it.
-        check_finite : bool
-
-        Raises
-        ------
-        InputError
-            If a shape does not match, a row is out of range, or, where `check_finite` is set, a
-            gradient is not finite.
-        """
+        """Checked gradients and rows of a step; see `Backend.inputs`."""
         n, dim = table.shape
         if rows is None:
             shapes = [shape, (n, dim)]

@@ -17,22 +17,7 @@ class Reference(OnHost):
     name = "reference"
 
     def step(self, rule, scalars, table, rows, grads, stores):
-        """One step on some rows of a table, or on all of them.
-
-        Parameters
-        ----------
-        rule : rule
-            See `sketchlab.rules`.
-        scalars : NamedTuple
-            The rule's numbers for this step, in the dtype of the table.
-        table : ndarray, (n, dim)
-            Changed in place.
-        rows : ndarray of int64, (k,), or None
-            None for all rows.
-        grads : ndarray, (k, dim)
-        stores : sequence of live stores
-            One for each of the rule's moments.
-        """
+        """Take one step; see `Backend.step`."""
         rows, grads = (np.arange(len(table)), grads) if rows is None else coalesce(rows, grads)
         estimates = {"m": None, "v": None}
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):

@@ -12,13 +12,14 @@ from sketchlab.kernels.cuda.move import move
 from sketchlab.kernels.cuda.plans import plan_for
 from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
+from sketchlab.kernels.interface import Backend
 from sketchlab.kernels.scratch import Scratch
 from sketchlab.stores import Rank1SVD
 
 __all__ = ["CUDA"]
 
 
-class CUDA:
+class CUDA(Backend):
     """The backend ``"cuda"`` of one optimizer.
 
     Tables, gradients and rows are device arrays: CuPy's, PyTorch's, numba-cuda's, anything with
@@ -108,22 +109,7 @@ class CUDA:
     # -- a step --------------------------------------------------------------------------------
 
     def step(self, rule, scalars, table, rows, grads, stores):
-        """One step on some rows of a table, or on all of them.
-
-        Parameters
-        ----------
-        rule : rule
-            See `sketchlab.rules`.
-        scalars : NamedTuple
-            The rule's numbers for this step, in the dtype of the table.
-        table : device array, (n, dim)
-            Changed in place.
-        rows : device array of integers, (k,), or None
-            None for all rows.
-        grads : device array, (k, dim)
-        stores : sequence of live stores
-            One for each of the rule's moments.
-        """
+        """Take one step; see `Backend.step`."""
         items = int(table.shape[0] if rows is None else rows.size)
         n = int(table.shape[0])
         # plans and sorting ask for all the memory; nothing has changed up to there
