@@ -1,9 +1,9 @@
 """Backends: the loops that run rule × store.
 
 A backend is a class, an `interface.Backend`, whose instances serve one optimizer each. It is found
-by name and imported when asked for, so that a backend which needs a missing package costs nothing to
-those who do not use it. Each has its own loops; rules, hashes and the arithmetic of stores are scalar
-functions that compile for every target.
+by name and imported when asked for, so that a backend which needs a missing package costs nothing
+to those who do not use it. Each has its own loops; rules, hashes and the arithmetic of stores are
+scalar functions that compile for every target.
 """
 
 from importlib import import_module
