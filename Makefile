@@ -18,7 +18,7 @@ PTX_STAMP := $(VENV)/.installed-ptx
 .PHONY: help validate figures test test-ptx test-gpu lint clean
 
 help:
-	@echo "make validate   train the language model quickly on real text and print a table"
+	@echo "make validate   check every claim and train the language model, quickly; print the tables"
 	@echo "make figures    draw the figures from the stored results"
 	@echo "make test       run all tests, and the examples in the docstrings"
 	@echo "make test-ptx   compile all CUDA kernels, which needs no GPU, and print their registers"
@@ -34,7 +34,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@touch $@
 
 validate: $(STAMP)
-	@$(BIN)/python -m analysis run language-model --quick $(ARGS)
+	@$(BIN)/python -m analysis run claims language-model --quick $(ARGS)
 
 figures: $(STAMP)
 	@test -f figures/__main__.py || { echo "There are no figures to draw yet." >&2; exit 1; }

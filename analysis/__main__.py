@@ -1,6 +1,7 @@
 """The command line of the laboratory: ``python -m analysis list | run | report``.
 
-Exit codes: 0 done; 1 a run failed; 2 bad input, said in one line; 130 interrupted by Ctrl-C.
+Exit codes: 0 done, and every claim got its expected verdict; 1 it did not, or a run failed; 2 bad
+input, said in one line; 130 interrupted by Ctrl-C.
 """
 
 import argparse
@@ -10,9 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from analysis import report
+from analysis.catalogue import CATALOGUE, GROUPS, chosen
+from analysis.checks import claim
 from analysis.errors import UsageError
 from analysis.experiment import Options
-from analysis.experiments import EXPERIMENTS
 from analysis.pool import worker_pool
 from analysis.results import read
 from analysis.runner import run
@@ -54,8 +56,10 @@ def _parser():
     command.set_defaults(command=_list)
 
     command = commands.add_parser("run", help="run what has no result yet and print the tables")
-    _add_names(command)
-    command.add_argument("--quick", action="store_true", help="a smaller version, in minutes")
+    _add_names(command, "default: claims")
+    size = command.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a smaller version, in minutes")
+    size.add_argument("--full", action="store_true", help="the whole of it (the default)")
     command.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
     command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     command.add_argument("--steps", type=int, metavar="N", help="training steps of a run")
@@ -63,34 +67,30 @@ def _parser():
     command.set_defaults(command=_run)
 
     command = commands.add_parser("report", help="print the tables of earlier runs")
-    _add_names(command)
+    _add_names(command, "default: all that have been run")
     command.add_argument("--markdown", action="store_true", help="as Markdown")
     command.set_defaults(command=_report)
     return parser
 
 
-def _add_names(command):
-    command.add_argument("names", nargs="*", metavar="NAME", help="default: everything")
+def _add_names(command, default):
+    groups = " or ".join(GROUPS)
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"or {groups}; {default}")
     command.add_argument("--out", default="results", metavar="DIR", help="default: results")
 
 
-def _chosen(names):
-    for name in names:
-        if name not in EXPERIMENTS:
-            raise UsageError(f"unknown name {name!r}: known are {', '.join(EXPERIMENTS)}")
-    every = [name for name, experiment in EXPERIMENTS.items() if not experiment.on_request]
-    return [EXPERIMENTS[name] for name in names or every]
-
-
 def _list(_):
-    for experiment in EXPERIMENTS.values():
-        times = ", ".join(f"{mode} {time}" for mode, time in experiment.duration.items())
-        print(f"{experiment.name}: {experiment.title}\n    {experiment.source}; {times}")
+    for experiment in CATALOGUE.values():
+        facts = [experiment.source]
+        if experiment.expected is not None:
+            facts.append(f"expected: {experiment.expected}")
+        facts.append(", ".join(f"{mode} {time}" for mode, time in experiment.duration.items()))
+        print(f"{experiment.name}: {experiment.title}\n    {'; '.join(facts)}")
     return 0
 
 
 def _run(options):
-    experiments = _chosen(options.names)
+    experiments = chosen(options.names or ["claims"])
     jobs = os.cpu_count() if options.jobs is None else options.jobs
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: give at least 1")
@@ -98,28 +98,53 @@ def _run(options):
         raise UsageError(f"--seed {options.seed}: give 0 or more")
     asked = Options(options.quick, options.seed, options.corpus, options.steps)
     configured = [(experiment, experiment.configure(asked)) for experiment in experiments]
+    finished = []
     with worker_pool(jobs) as pool:
         for experiment, (configuration, inputs) in configured:
             study = run(experiment, configuration, inputs, options.out, pool)
-            print(report.describe(experiment, study), end="\n\n")
-    return 0
+            finished.append((experiment, study))
+            if experiment.expected is None:
+                print(report.describe(experiment, study), end="\n\n")
+    return _print_claims(finished, report.terminal)
 
 
 def _report(options):
     layout = report.markdown if options.markdown else report.terminal
-    for experiment in _chosen(options.names):
-        path = Path(options.out) / f"{experiment.name}.json"
-        try:
-            studies = read(path)["studies"]
-        except OSError as error:
-            raise UsageError(
-                f"cannot read {path} ({error.strerror}): `python -m analysis run` makes it"
-            ) from None
-        except ValueError as error:
-            raise UsageError(f"{path} is damaged ({error}): run it again") from None
-        for study in studies:
-            print(report.describe(experiment, study, layout), end="\n\n")
+    folder, finished = Path(options.out), []
+    for experiment in chosen(options.names) if options.names else _kept(folder):
+        for study in _studies(folder / f"{experiment.name}.json"):
+            if experiment.expected is None or study["summary"] is None:
+                print(report.describe(experiment, study, layout), end="\n\n")
+            else:
+                finished.append((experiment, study))
+    _print_claims(finished, layout)
     return 0
+
+
+def _kept(folder):
+    kept = [entry for name, entry in CATALOGUE.items() if (folder / f"{name}.json").exists()]
+    if not kept:
+        raise UsageError(f"cannot read results in {folder}: `python -m analysis run` makes them")
+    return kept
+
+
+def _studies(path):
+    try:
+        return read(path)["studies"]
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path} ({error.strerror}): `python -m analysis run` makes it"
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"{path} is damaged ({error}): run it again") from None
+
+
+def _print_claims(finished, layout):
+    """Print one table of the claims among some studies; 1 where a verdict is not the expected."""
+    studies = [study for experiment, study in finished if experiment.expected is not None]
+    if studies:
+        print(layout(claim.table(studies)))
+    return int(any(s["summary"]["verdict"] != s["summary"]["expected"] for s in studies))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ class Experiment:
         ``workload(configuration)``: the costs of all cells, and their number.
     on_request : bool
         Whether it runs only when it is named, because it needs a special machine.
+    expected : str, optional
+        The verdict that a claim should get; None for an experiment, which gives no verdict.
     """
 
     name: str
@@ -68,3 +70,4 @@ class Experiment:
     workload: Callable
     duration: dict = field(default_factory=dict)
     on_request: bool = False
+    expected: str | None = None

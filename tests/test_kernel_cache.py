@@ -20,7 +20,8 @@ table = np.zeros((100, 4), np.float32)
 opt = sl.Adam(table, m=sl.CountSketch(), v=sl.CountMinSketch())
 opt.step(np.ones((3, 4), np.float32), rows=[5, 1, 5])
 kernels = [k for k in vars(cpu).values() if isinstance(k, Dispatcher)]
-print(sum(len(k.stats.cache_hits) for k in kernels), sum(len(k.stats.cache_misses) for k in kernels))
+stats = [k.stats for k in kernels]
+print(sum(len(s.cache_hits) for s in stats), sum(len(s.cache_misses) for s in stats))
 """
 
 FOLDER = "from sketchlab.kernels import compile; print(compile.cache_folder())"

@@ -132,5 +132,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "30 s", "full": "30 min"},
+    duration={"quick": "15 s", "full": "7 min"},
 )

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Experiment, Options, Table
+from analysis.statistics import CLAIM_ERROR
 
 
 class Finding(NamedTuple):
@@ -65,8 +66,9 @@ class Claim:
     judge : callable
         ``judge(measurements)`` returns a `Finding` from a list of (settings, result).
     duration : dict of str to str
-    prepare : callable, optional
-        Called before anything runs; raises `UsageError` if the claim cannot be checked here.
+    given : callable, optional
+        ``given(options) -> (recorded, inputs)`` for a claim about what a user gives: `recorded`
+        joins every cell's settings, and `measure` takes `inputs` as a third argument.
     """
 
     name: str
@@ -78,23 +80,26 @@ class Claim:
     measure: Callable
     judge: Callable
     duration: dict = field(default_factory=dict)
-    prepare: Callable | None = None
+    given: Callable | None = None
 
-    def settings(self, mode, seed):
+    def settings(self, mode, seed, recorded=None):
         """Settings of all cells, each with the seed and its own number."""
         return [
-            {**cell, "claim": self.name, "seed": seed, "cell": number}
+            {**cell, "claim": self.name, "seed": seed, "cell": number, **(recorded or {})}
             for number, cell in enumerate(self.cells(**self.sizes[mode]))
         ]
 
-    def run_cell(self, settings, _inputs=None):
-        """Measure one cell from its recorded settings alone."""
+    def run_cell(self, settings, inputs):
+        """Measure one cell; everything random follows from its recorded settings."""
         key = (zlib.crc32(self.name.encode()), settings["cell"])
-        return self.measure(settings, np.random.SeedSequence(settings["seed"], spawn_key=key))
+        sequence = np.random.SeedSequence(settings["seed"], spawn_key=key)
+        return self.measure(settings, sequence, *inputs)
 
     def find(self, mode="quick", seed=0):
         """Measure all cells in this process and judge them."""
-        return self.judge([(cell, self.run_cell(cell)) for cell in self.settings(mode, seed)])
+        recorded, inputs = self._given(Options())
+        cells = self.settings(mode, seed, recorded)
+        return self.judge([(cell, self.run_cell(cell, inputs)) for cell in cells])
 
     def experiment(self):
         """The claim as the runner knows experiments."""
@@ -114,13 +119,24 @@ class Claim:
         )
 
     def _configure(self, options):
-        if self.prepare is not None:
-            self.prepare()
         mode = "quick" if options.quick else "full"
-        return {"mode": mode, "size": self.sizes[mode], "seed": options.seed}, None
+        recorded, inputs = self._given(options)
+        return {
+            "mode": mode,
+            "size": self.sizes[mode],
+            "seed": options.seed,
+            "given": recorded,
+        }, inputs
+
+    def _given(self, options):
+        """What a user gave: to be recorded, and the further arguments of `measure`."""
+        if self.given is None:
+            return {}, ()
+        recorded, inputs = self.given(options)
+        return recorded, (inputs,)
 
     def _cells_of(self, configuration):
-        return self.settings(configuration["mode"], configuration["seed"])
+        return self.settings(configuration["mode"], configuration["seed"], configuration["given"])
 
     def _summarise(self, configuration, result_of):
         cells = self._cells_of(configuration)
@@ -135,12 +151,27 @@ class Claim:
         }
 
     def _present(self, configuration, summary):
-        return Table(
-            f"{self.name}: {self.statement}",
-            COLUMNS,
-            [row(summary)],
-            [summary["note"], f"Source: {self.source}. Seed {configuration['seed']}."],
-        )
+        title = f"{self.name}: {self.statement}"
+        origin = f"{self.source}; {configuration['mode']}, seed {configuration['seed']}."
+        return Table(title, COLUMNS, [row(summary)], [f"{summary['note']}.", origin])
+
+
+def table(studies):
+    """One table of several claims' finished studies, what each showed below it."""
+    summaries = [study["summary"] for study in studies]
+    right = sum(summary["verdict"] == summary["expected"] for summary in summaries)
+    notes = [f"{summary['name']}: {summary['note']}." for summary in summaries]
+    return Table(
+        f"Claims: {right} of {len(summaries)} with the expected verdict",
+        COLUMNS,
+        [row(summary) for summary in summaries],
+        [
+            *notes,
+            f"Each claim's intervals miss with probability {CLAIM_ERROR:g} at most; any of these "
+            f"claims' with {len(summaries) * CLAIM_ERROR:.2g} at most. (!): not the expected "
+            "verdict.",
+        ],
+    )
 
 
 COLUMNS = ("claim", "verdict", "expected", "measured", "bound", "interval", "draws")

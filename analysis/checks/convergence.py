@@ -152,9 +152,9 @@ SIZES = {
         "widths": [10, 50, 250, 1000],
         "noises": [0, 0.5, 2],
         "touched": [0.1, 1],
-        "horizons": [100, 1000, 10_000],
+        "horizons": [100, 1000, 5000],
         "beta": 0.99,
-        "columns": 16,
-        "draws": 4,
+        "columns": 8,
+        "draws": 3,
     },
 }

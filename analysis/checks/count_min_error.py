@@ -56,5 +56,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "20 s", "full": "20 min"},
+    duration={"quick": "3 s", "full": "3 min"},
 )

@@ -105,5 +105,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "5 s", "full": "5 min"},
+    duration={"quick": "2 s", "full": "1 min"},
 )

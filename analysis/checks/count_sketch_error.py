@@ -78,5 +78,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "20 s", "full": "20 min"},
+    duration={"quick": "5 s", "full": "4 min"},
 )

@@ -72,5 +72,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "10 s", "full": "10 min"},
+    duration={"quick": "3 s", "full": "2 min"},
 )

@@ -79,8 +79,8 @@ def judge(measurements):
         interval=[low, high],
         draws=len(measurements) // len(KINDS) * measurements[0][0]["draws"],
         comparisons=comparisons,
-        note=f"exponents in w for x_i ∝ i^(−a): {shown}; without heavy entries (a=0) within {_TOLERANCE} of −1/2 and "
-        "−1, the others below",
+        note=f"exponents in w for x_i ∝ i^(−a): {shown}; without heavy entries (a=0) within "
+        f"{_TOLERANCE} of −1/2 and −1, the others below",
         curves={"slopes": slopes, "runs": [result for _, result in measurements]},
     )
 
@@ -99,5 +99,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "20 s", "full": "10 min"},
+    duration={"quick": "3 s", "full": "2 min"},
 )

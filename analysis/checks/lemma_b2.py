@@ -115,10 +115,16 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 200, "widths": [20], "steps": 20, "beta": 0.9, "replicates": 1},
         "quick": {"n": 2000, "widths": [80], "steps": 200, "beta": 0.99, "replicates": 2},
-        "full": {"n": 10_000, "widths": [100, 400], "steps": 1000, "beta": 0.99, "replicates": 5},
+        "full": {
+            "n": 100_000,
+            "widths": [1000, 4000],
+            "steps": 1000,
+            "beta": 0.99,
+            "replicates": 3,
+        },
     },
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "5 s", "full": "5 min"},
+    duration={"quick": "1 s", "full": "1 min"},
 )

@@ -72,13 +72,13 @@ def judge(measurements):
 
 CLAIM = Claim(
     name="merge-fold",
-    statement="merging and folding a linear sketch give the sketch of the sum and of half the width",
+    statement="a merged linear sketch is that of the sum, a folded one that of half the width",
     source="linearity; theory §1",
     expected=HOLDS,
     sizes={
         "tiny": {"n": 40, "width": 8, "draws": 3},
         "quick": {"n": 1000, "width": 64, "draws": 100},
-        "full": {"n": 10_000, "width": 1024, "draws": 1000},
+        "full": {"n": 100_000, "width": 4096, "draws": 50},
     },
     cells=cells,
     measure=measure,

@@ -130,8 +130,8 @@ CLAIM = Claim(
         "tiny": {"n": 20, "width": 8, "horizons": [64, 256], "columns": 24, "draws": 8},
         "quick": {"n": 60, "width": 10, "horizons": [128, 512, 2048], "columns": 8, "draws": 8},
         "full": {
-            "n": 1000,
-            "width": 60,
+            "n": 300,
+            "width": 20,
             "horizons": [256, 1024, 4096, 16_384],
             "columns": 8,
             "draws": 16,
@@ -140,5 +140,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "1 min", "full": "1 h"},
+    duration={"quick": "20 s", "full": "16 min"},
 )

@@ -48,5 +48,5 @@ CLAIM = Claim(
     cells=convergence.cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "30 s", "full": "20 min"},
+    duration={"quick": "5 s", "full": "5 min"},
 )

@@ -1,7 +1,8 @@
 """One file for each table or figure; all of them, by name, in `EXPERIMENTS`."""
 
-from analysis.experiments import gpu_speed, language_model
+from analysis.experiments import gpu_speed, language_model, speed, store_map
 
 EXPERIMENTS = {
-    experiment.name: experiment for experiment in (language_model.EXPERIMENT, gpu_speed.EXPERIMENT)
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (language_model, store_map, speed, gpu_speed)
 }

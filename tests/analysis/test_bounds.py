@@ -30,9 +30,7 @@ def test_a_row_of_a_count_sketch():
     assert bounds.count_sketch_row_failure(1, 0.5) == 1
 
 
-@pytest.mark.parametrize(
-    ("depth", "failure"), [(1, 1 / 3), (2, 5 / 9), (3, 7 / 27), (5, 51 / 243)]
-)
+@pytest.mark.parametrize(("depth", "failure"), [(1, 1 / 3), (2, 5 / 9), (3, 7 / 27), (5, 51 / 243)])
 def test_median_of_rows_that_fail_a_third_of_the_time(depth, failure):
     assert bounds.median_failure(1 / 3, depth) == pytest.approx(failure)
     assert bounds.count_sketch_failure(300, depth, 0.1) == pytest.approx(failure)

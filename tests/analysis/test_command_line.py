@@ -53,15 +53,20 @@ def members_of(group):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["run", "no-such-name"], "unknown name 'no-such-name': known are language-model"),
-        (["report", "no-such-name"], "known are language-model"),
+        (["run", "no-such-name"], "unknown name 'no-such-name': known are claims, experiments"),
+        (["report", "no-such-name"], "lemma-b2"),
         (["run", "--jobs", "0"], "--jobs 0: give at least 1"),
         (["run", "--jobs", "two"], "invalid int value: 'two'"),
         (["run", "--seed", "-1"], "--seed -1: give 0 or more"),
-        (["run", "--steps", "0"], "--steps 0: give at least 1"),
-        (["run", "--corpus", "no/such/file"], "cannot read the corpus no/such/file"),
+        (["run", "language-model", "--steps", "0"], "--steps 0: give at least 1"),
+        (
+            ["run", "language-model", "--corpus", "no/such/file"],
+            "cannot read the corpus no/such/file",
+        ),
         (["run", "--no-such-option"], "--no-such-option"),
+        (["run", "--quick", "--full"], "not allowed with"),
         (["report", "--out", "no/such/folder"], "cannot read"),
+        (["report", "lemma-b2", "--out", "no/such/folder"], "cannot read"),
         ([], "COMMAND"),
         (["walk"], "invalid choice: 'walk'"),
     ],
@@ -77,7 +82,7 @@ def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, complaint):
 def test_unwritable_out_is_refused_before_any_work(capsys, corpus_file, tmp_path):
     (tmp_path / "file").write_text("")
     out = str(tmp_path / "file")
-    assert main(["run", "--corpus", str(corpus_file), "--out", out]) == 2
+    assert main(["run", "language-model", "--corpus", str(corpus_file), "--out", out]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: cannot write results to {out}")
 
@@ -90,7 +95,9 @@ def test_damaged_file_is_not_reported_on(capsys, tmp_path):
 
 def test_list(capsys):
     assert main(["list"]) == 0
-    assert "language-model: " in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "language-model: " in listed
+    assert "\nlemma-b2: Lemma B.2 as printed" in listed and "expected: refuted" in listed
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")

@@ -1,0 +1,1 @@
+"""Time on the CPU: who is timed, and how."""

@@ -1,0 +1,74 @@
+"""The map of stores: it knows what it was given, and it predicts streams that it was not."""
+
+import json
+
+import pytest
+
+from analysis.errors import UsageError
+from analysis.experiment import Options
+from analysis.experiments import store_map
+from analysis.prediction import StoreMap
+
+SMALL = {
+    "load": [2, 6, 20, 60],
+    "keep": [0.9, 0.97],
+    "touched": [0.1, 0.3, 1.0],
+    "exponent": [0.0, 1.5],
+    "held_out": 30,
+    "width": 16,
+    "mode": "quick",
+    "seed": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def summary():
+    (cells,) = store_map.stages(SMALL, None)
+    results = {json.dumps(cell): store_map.measure(cell) for cell in cells}
+    return store_map.summarise(SMALL, lambda cell: results[json.dumps(cell)])
+
+
+def stream(point):
+    return {axis: point[axis] for axis in store_map.AXES}
+
+
+def test_map_reproduces_what_it_was_fitted_to(summary):
+    fitted = StoreMap(summary["grid"])
+    for point in summary["grid"]:
+        assert fitted.errors(**stream(point)) == pytest.approx(point["errors"], abs=1e-6)
+
+
+def test_map_predicts_streams_that_it_was_not_fitted_to(summary):
+    """Its choice loses less than always taking any one store, and is mostly as good as any."""
+    fitted = {json.dumps(stream(point)) for point in summary["grid"]}
+    assert not fitted & {json.dumps(stream(point)) for point in summary["held_out"]}
+    assert summary["loss"] < min(summary["loss_of_always"].values())
+    assert summary["hits"] >= 0.9
+
+
+def test_unstable_load_is_told_apart(summary):
+    """All of 60 rows a bucket at c = 0.9: above the threshold of 20, `lazy` diverges."""
+    errors = StoreMap(summary["grid"]).errors(load=60, keep=0.9, touched=1.0, exponent=0.0)
+    assert errors["lazy"] == pytest.approx(store_map.WORST)
+    assert errors["conservative"] < errors["global"] < store_map.WORST
+
+
+def test_table_has_a_row_for_every_load_and_touch_rate(summary):
+    table = store_map.present(SMALL, summary)
+    assert len(table.rows) == len(SMALL["load"]) * len(SMALL["touched"])
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_configurations_are_plain_and_differ_by_mode():
+    quick, _ = store_map.configure(Options(quick=True))
+    full, _ = store_map.configure(Options())
+    assert quick != full and json.loads(json.dumps(quick)) == quick
+    assert store_map.workload(quick)[1] == len(next(iter(store_map.stages(quick, None))))
+
+
+def test_map_of_a_result_file(summary, tmp_path):
+    path = tmp_path / "store-map.json"
+    with pytest.raises(UsageError, match="no finished map in"):
+        StoreMap.read(path)
+    path.write_text(json.dumps({"studies": [{"summary": summary}]}))
+    assert StoreMap.read(path).best(8, 0.97, 1.0, 0.0) in store_map.STORES
