@@ -43,6 +43,12 @@ def run(experiment, configuration, inputs, folder, executor, *, progress=True):
     study["summary"] = experiment.summarise(configuration, record.result_of)
     study["made_by"] = record.made_by(done)
     call.save()
+    if call.reused:
+        print(
+            f"{experiment.name}: {call.reused} of {len(done)} runs were in {record.path} already; "
+            "give another --out to run them again",
+            file=sys.stderr,
+        )
     return study
 
 
@@ -53,6 +59,7 @@ class _Call:
         self.experiment, self.inputs = experiment, inputs
         self.record, self.study = record, study
         self.made_by = provenance()
+        self.reused = 0
         self._clock = time.perf_counter()
         self.save()
 
@@ -69,6 +76,7 @@ class _Call:
             if self.record.result_of(settings) is None:
                 missing.append(settings)
             else:
+                self.reused += 1
                 bar.skip(self.experiment.cost(settings))
         futures = {
             executor.submit(timed, self.experiment.measure, settings, self.inputs): settings
