@@ -71,3 +71,8 @@ class Experiment:
     duration: dict = field(default_factory=dict)
     on_request: bool = False
     expected: str | None = None
+
+
+def total(cost, cells):
+    """The workload of cells that are all known beforehand: their costs, and their number."""
+    return sum(map(cost, cells)), len(cells)

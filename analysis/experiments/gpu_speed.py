@@ -6,7 +6,7 @@ move at least (`contenders.least_bytes`) over its time, given as a fraction of t
 """
 
 from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Experiment, Table, total
 from analysis.gpu import timing
 from analysis.gpu.contenders import CONTENDERS, Missing, competes, least_bytes
 from sketchlab.errors import BackendError
@@ -124,10 +124,7 @@ EXPERIMENT = Experiment(
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=lambda configuration: (
-        sum(map(cost, cells(configuration))),
-        len(cells(configuration)),
-    ),
+    workload=lambda configuration: total(cost, cells(configuration)),
     duration={"quick": "not yet measured", "full": "not yet measured"},
     on_request=True,
 )

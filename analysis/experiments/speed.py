@@ -10,7 +10,7 @@ import statistics
 import numpy as np
 
 from analysis.cpu.timing import CONTENDERS, COPIED, in_new_process
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Experiment, Table, total
 
 SIZES = ("Adam CS-MV lazy",)  # alone where the table takes half of the memory
 FULL = [
@@ -123,10 +123,7 @@ EXPERIMENT = Experiment(
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=lambda configuration: (
-        sum(map(cost, configuration["cells"])),
-        len(configuration["cells"]),
-    ),
+    workload=lambda configuration: total(cost, configuration["cells"]),
     duration={"quick": "1 min", "full": "3 min"},
     on_request=True,
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.checks.draws import allocate, hash_seed
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Experiment, Table, total
 from analysis.prediction import StoreMap
 
 STORES = {
@@ -185,7 +185,7 @@ def cost(settings):
 def workload(configuration):
     """Return the cost of all cells, and their number."""
     (cells,) = stages(configuration, None)
-    return sum(map(cost, cells)), len(cells)
+    return total(cost, cells)
 
 
 EXPERIMENT = Experiment(

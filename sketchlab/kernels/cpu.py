@@ -213,16 +213,15 @@ class CPU(OnHost):
                 advanced = self._cells if isinstance(store, CellStore) else self._answers
                 views[moment.name] = advanced(moment, store, rows, grads, source, keep, gain)
             depth = max(len(view.slots) for view in views.values())
-            ordered, answers = (
-                self._columns("ordered", depth, table),
-                self._columns("m, v", 2, table),
-            )
+            ordered = self._columns("ordered", depth, table)
+            answers = self._columns("answers", 2, table)
             move(scalars, table, rows, grads, source, views["m"], views["v"], ordered, answers)
 
     def _coalesce(self, n, rows, grads):
         """Distinct ascending rows (m,), gradients, and which gradient belongs to which row (m,)."""
         if rows is None:
             rows = np.arange(n)
+            return rows, grads, rows
         if (rows[1:] > rows[:-1]).all():
             return _writeable(rows), grads, np.arange(len(rows))
         k, scratch = len(rows), self._scratch
