@@ -22,7 +22,7 @@ from sketchlab.errors import (
     StoreSizeWarning,
 )
 from sketchlab.optim import SGD, Adagrad, Adam, Momentum, RMSprop
-from sketchlab.stores import Clean, CountMinSketch, CountSketch, Dense, Rank1, Rank1SVD
+from sketchlab.stores import Clean, CountMinSketch, CountSketch, Dense, HeadTail, Rank1, Rank1SVD
 
 __version__ = "0.1.0.dev0"
 
@@ -37,6 +37,7 @@ __all__ = [
     "CountMinSketch",
     "CountSketch",
     "Dense",
+    "HeadTail",
     "InputError",
     "Momentum",
     "RMSprop",

@@ -7,9 +7,17 @@ import numpy as np
 from sketchlab import checkpoint
 from sketchlab.errors import ConfigurationError
 from sketchlab.kernels import make_backend
-from sketchlab.rules import AdagradRule, AdamRule, MomentumRule, RMSpropRule, SGDRule
+from sketchlab.rules import (
+    WEIGHTED,
+    AdagradRule,
+    AdamRule,
+    MomentumRule,
+    RMSpropRule,
+    SGDRule,
+    check_feasible,
+)
 from sketchlab.stores import Dense, Description
-from sketchlab.validation import checked_number
+from sketchlab.validation import checked_choice, checked_number
 
 __all__ = ["SGD", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
 
@@ -181,12 +189,16 @@ class Optimizer:
         return f"<{self.name} on {self.table.shape}, {self.rule}, lr={self.lr}{stores}>"
 
 
-def _check_pairing(name, moment, description):
+def _check_description(name, description):
     if not isinstance(description, Description):
         raise ConfigurationError(
-            f"{moment.name}={description!r}: give a store such as sketchlab.Dense() or "
+            f"{name}={description!r}: give a store such as sketchlab.Dense() or "
             "sketchlab.CountSketch()"
         )
+
+
+def _check_pairing(name, moment, description):
+    _check_description(moment.name, description)
     if not moment.squared and not description.signed:
         raise ConfigurationError(
             f"{moment.name}={description!r}: {type(description).__name__} holds non-negative "
@@ -295,6 +307,9 @@ class RMSprop(Optimizer):
         Not below zero.
     v : Description
         How v is kept. `Dense` by default.
+    clip : {None, "feasible"}
+        Clip g/√ṽ to what an exact v can reach, √((1−betaᵗ)/(1−beta)): a no-op for exact variables
+        and for all stores that never answer below the truth.
 
     Examples
     --------
@@ -307,9 +322,19 @@ class RMSprop(Optimizer):
     """
 
     def __init__(
-        self, table, lr, beta=0.999, eps=1e-8, v=None, *, backend="cpu", check_finite=None
+        self,
+        table,
+        lr,
+        beta=0.999,
+        eps=1e-8,
+        v=None,
+        clip=None,
+        *,
+        backend="cpu",
+        check_finite=None,
     ):
-        rule = RMSpropRule(checked_number("beta", beta, 0, below=1), _checked_eps(eps))
+        clipped = checked_choice("clip", clip, (None, "feasible")) is not None
+        rule = RMSpropRule(checked_number("beta", beta, 0, below=1), _checked_eps(eps), clipped)
         super().__init__(table, lr, rule, {"v": _or_dense(v)}, backend, check_finite)
 
 
@@ -329,6 +354,11 @@ class Adam(Optimizer):
         Not below zero.
     m, v : Description
         How m and v are kept; m needs a store of signed values. `Dense` by default.
+    clip : {None, "feasible"}
+        Clip m̃/√ṽ to the interval that exact moments can reach: a no-op for exact variables, it
+        removes the blow-ups that a sketch's noise makes where √ṽ is tiny. The interval depends on
+        how m and v decay; see `sketchlab.rules.feasible`. A lazily decayed m over a globally
+        decayed v has none, and is refused.
 
     Examples
     --------
@@ -349,6 +379,7 @@ class Adam(Optimizer):
         eps=1e-8,
         m=None,
         v=None,
+        clip=None,
         *,
         backend="cpu",
         check_finite=None,
@@ -360,8 +391,19 @@ class Adam(Optimizer):
         beta1 = checked_number("betas[0]", beta1, 0, below=1)
         beta2 = checked_number("betas[1]", beta2, 0, below=1)
         descriptions = {"m": _or_dense(m), "v": _or_dense(v)}
-        rule = AdamRule((beta1, beta2), _checked_eps(eps))
+        form = None
+        if checked_choice("clip", clip, (None, "feasible")):
+            forms = {moment: _form(moment, store) for moment, store in descriptions.items()}
+            check_feasible(forms["m"], forms["v"])
+            form = forms["m"]
+        rule = AdamRule((beta1, beta2), _checked_eps(eps), form)
         super().__init__(table, lr, rule, descriptions, backend, check_finite)
+
+
+def _form(name, description):
+    """How a moment forgets, as `check_feasible` names it."""
+    _check_description(name, description)
+    return WEIGHTED if getattr(description, "row_weights", False) else description.decay
 
 
 def _or_dense(description):

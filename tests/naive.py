@@ -5,6 +5,7 @@ something. Vectors are lists, tables are lists of rows, and a batch of updates i
 vector. NumPy appears in one place, the singular value decomposition behind `Rank1SVD`.
 """
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -215,6 +216,108 @@ class ConservativeCountMin(CountMin):
         return max(left, right)
 
 
+class HeadTail:
+    """Some rows exactly, all others in a sketch (theory §7; Roy et al. 2016)."""
+
+    def __init__(self, description, n, dim):
+        tail = description.tail
+        budget = n / tail.compression
+        heads = int(description.head * budget)
+        width = max(1, int((1 - description.head) * budget / tail.depth))
+        if tail.width:
+            width = tail.width
+            heads = min(n, int(description.head * tail.depth * width / (1 - description.head)))
+        self.exact = Dense(n, dim, "global" if tail.decay == "global" else "lazy")
+        self.sketch = sketch(tail, dim, width)
+        self.head, self.signed = list(range(heads)), type(tail).__name__ == "CountSketch"
+        self.touches = [0] * n if description.rows == "frequent" else None
+        self.every, self.clean, self.steps = description.every, tail.clean, 0
+
+    def accumulate(self, keep, gain, batch):
+        """Each part takes its rows."""
+        head = {row: u for row, u in batch.items() if row in self.head}
+        self.exact.accumulate(keep, gain, head)
+        self.sketch.accumulate(keep, gain, {row: batch[row] for row in batch if row not in head})
+        if self.touches:
+            for row in batch:
+                self.touches[row] += 1
+
+    def query(self, row):
+        """From the part that has the row."""
+        return (self.exact if row in self.head else self.sketch).query(row)
+
+    def scale(self, factor):
+        """Multiply everything."""
+        self.exact.scale(factor)
+        self.sketch.scale(factor)
+
+    def end_step(self):
+        """Clean the tail; every so often let the rows touched most often into the head."""
+        self.steps += 1
+        if self.clean and self.steps % self.clean.every == 0:
+            self.sketch.scale(self.clean.factor)
+        if self.touches and self.steps % self.every == 0:
+            self.promote()
+
+    def promote(self):
+        """Rank rows by touches, then those already in the head first, then by number."""
+        ranked = sorted(
+            range(len(self.touches)),
+            key=lambda row: (-self.touches[row], row not in self.head, row),
+        )
+        wanted = ranked[: len(self.head)]
+        coming = {row: self.sketch.query(row) for row in wanted if row not in self.head}
+        leaving = [row for row in self.head if row not in wanted]
+        for row in leaving:
+            self.put_into_tail(row, self.exact.x[row])
+            self.exact.x[row] = [0.0] * len(self.exact.x[row])
+        for row, estimate in coming.items():
+            if self.signed:
+                self.put_into_tail(row, [-value for value in estimate])
+            self.exact.x[row] = list(estimate)
+        self.head = wanted
+
+    def put_into_tail(self, row, values):
+        """Add a row to the tail, or raise its cells to it where the tail is conservative."""
+        for j, cell in enumerate(self.sketch.cells(row)):
+            for c in range(len(values)):
+                if isinstance(self.sketch, ConservativeCountMin):
+                    cell[c] = max(cell[c], values[c])
+                else:
+                    cell[c] += self.sketch.sign(j, row) * values[c]
+
+
+class Weighted:
+    """Another store's answers, divided by each row's own weight (theory §7, row weights).
+
+    Times the weight of a row that was touched at every step: the scale of the exact variable.
+    """
+
+    def __init__(self, inner, n):
+        self.inner, self.weights, self.full = inner, [0.0] * n, 0.0
+
+    def accumulate(self, keep, gain, batch):
+        """A weight is what the variable would be if every gradient were one."""
+        self.inner.accumulate(keep, gain, batch)
+        self.full = keep * self.full + gain
+        for row in range(len(self.weights)):
+            self.weights[row] = keep * self.weights[row] + (gain if row in batch else 0.0)
+
+    def query(self, row):
+        """Zero for a row that was never touched."""
+        weight = self.weights[row]
+        return [value * self.full / weight if weight else 0.0 for value in self.inner.query(row)]
+
+    def scale(self, factor):
+        """Multiply the variable, not the weights."""
+        self.inner.scale(factor)
+
+    def end_step(self):
+        """What the other store does then."""
+        if hasattr(self.inner, "end_step"):
+            self.inner.end_step()
+
+
 class Rank1:
     """Row sums × column sums / total, for non-negative values (Shazeer & Stern 2018, Adafactor)."""
 
@@ -266,14 +369,24 @@ def store(description, n, dim):
     """The oracle of a sketchlab store description (`None`: exact, lazily decayed)."""
     if description is None:
         return Dense(n, dim)
+    if getattr(description, "row_weights", False):
+        return Weighted(store(replace(description, row_weights=False), n, dim), n)
     kind = type(description).__name__
+    if kind == "HeadTail":
+        return HeadTail(description, n, dim)
     exact = {"Dense": Dense, "Rank1": Rank1, "Rank1SVD": Rank1SVD}
     if kind in exact:
         return exact[kind](n, dim, description.decay)
-    sketches = {"CountSketch": CountSketch, "CountMinSketch": CountMin}
-    sketch = ConservativeCountMin if getattr(description, "conservative", False) else sketches[kind]
     width = description.width or max(1, int(n // (description.compression * description.depth)))
-    return sketch(dim, description.depth, width, description.seed, description.decay)
+    return sketch(description, dim, width)
+
+
+def sketch(description, dim, width):
+    """The oracle of a sketch of given width."""
+    kind = {"CountSketch": CountSketch, "CountMinSketch": CountMin}[type(description).__name__]
+    if getattr(description, "conservative", False):
+        kind = ConservativeCountMin
+    return kind(dim, description.depth, width, description.seed, description.decay)
 
 
 # ---------------------------------------------------------------- optimizers
@@ -315,6 +428,8 @@ class Optimizer:
             clean = getattr(description, "clean", None)
             if clean is not None and self.step_count % clean.every == 0:
                 getattr(self, moment).scale(clean.factor)
+            if hasattr(getattr(self, moment), "end_step"):
+                getattr(self, moment).end_step()
 
     def accumulate(self, batch):
         """Add the batch to the moments that the rule keeps."""
@@ -323,6 +438,14 @@ class Optimizer:
 def squared(batch):
     """{row: g²}."""
     return {row: [value * value for value in g] for row, g in batch.items()}
+
+
+SLACK = 1 + 1e-4  # room for rounding, as documented
+
+
+def clipped(ratio, limit):
+    """The ratio, or the limit with its sign."""
+    return max(-limit * SLACK, min(limit * SLACK, ratio))
 
 
 class SGD(Optimizer):
@@ -363,23 +486,26 @@ class Adagrad(Optimizer):
 class RMSprop(Optimizer):
     """Algorithm 4 without a first moment, bias-corrected: x −= lr·g/(√(v/(1−βᵗ)) + ε)."""
 
-    def __init__(self, table, lr, beta=0.999, eps=1e-8, v=None):
+    def __init__(self, table, lr, beta=0.999, eps=1e-8, v=None, clip=None):
         super().__init__(table, lr, v=v)
-        self.beta, self.eps = beta, eps
+        self.beta, self.eps, self.clip = beta, eps, clip
 
     def accumulate(self, batch):
         self.v.accumulate(self.beta, 1 - self.beta, squared(batch))
 
     def direction(self, g, m, v):
-        return g / (sqrt(v / (1 - self.beta**self.step_count)) + self.eps)
+        ratio = g / (sqrt(v / (1 - self.beta**self.step_count)) + self.eps)
+        # a single gradient: m = g, v = (1 − β)·g²
+        limit = sqrt((1 - self.beta**self.step_count) / (1 - self.beta))
+        return clipped(ratio, limit) if self.clip else ratio
 
 
 class Adam(Optimizer):
     """Algorithm 4: x −= lr·m̃/(√ṽ + ε) with both moments bias-corrected."""
 
-    def __init__(self, table, lr, betas=(0.9, 0.999), eps=1e-8, m=None, v=None):
+    def __init__(self, table, lr, betas=(0.9, 0.999), eps=1e-8, m=None, v=None, clip=None):
         super().__init__(table, lr, m=m, v=v)
-        self.betas, self.eps = betas, eps
+        self.betas, self.eps, self.clip = betas, eps, clip
 
     def accumulate(self, batch):
         beta1, beta2 = self.betas
@@ -389,7 +515,20 @@ class Adam(Optimizer):
     def direction(self, g, m, v):
         beta1, beta2 = self.betas
         m_corrected = m / (1 - beta1**self.step_count)
-        return m_corrected / (sqrt(v / (1 - beta2**self.step_count)) + self.eps)
+        ratio = m_corrected / (sqrt(v / (1 - beta2**self.step_count)) + self.eps)
+        return clipped(ratio, self.limit()) if self.clip else ratio
+
+    def limit(self):
+        """The largest |m̃|/√ṽ that some gradients of one row give (theory §7)."""
+        (beta1, beta2), t = self.betas, self.step_count
+        if isinstance(self.m, Weighted):  # a row's first gradient after t − 1 steps without one
+            return max(1.0, (beta1 / beta2) ** ((t - 1) / 2)) * sqrt((1 - beta2**t) / (1 - beta2))
+        # the gradients a_k/b_k of the t last steps, for which Cauchy-Schwarz is an equality
+        m = v = 0.0
+        for k in range(t):
+            a, b = (1 - beta1) * beta1**k, (1 - beta2) * beta2**k
+            m, v = m + a * (a / b), v + b * (a / b) ** 2
+        return (m / (1 - beta1**t)) / sqrt(v / (1 - beta2**t))
 
 
 def optimizer(name, table, **settings):

@@ -102,6 +102,36 @@ SLIPS = {
         "direction",
         lambda _: lambda self, g, m, v: m,
     ),
+    "never clipped, RMSprop": (
+        "RMSprop clip",
+        naive,
+        "clipped",
+        lambda _: lambda ratio, limit: ratio,
+    ),
+    "never clipped, Adam": (
+        "Adam clip cs-global cms-conservative",
+        naive,
+        "clipped",
+        lambda _: lambda ratio, limit: ratio,
+    ),
+    "row weights without effect": (
+        "Momentum cs-weighted",
+        naive.Weighted,
+        "query",
+        lambda _: lambda self, row: self.inner.query(row),
+    ),
+    "head never found": (
+        "Momentum ht-cs-bucket-found",
+        naive.HeadTail,
+        "promote",
+        lambda _: lambda self: None,
+    ),
+    "rows that leave the head are lost": (
+        "RMSprop ht-cms-conservative-found",
+        naive.HeadTail,
+        "put_into_tail",
+        lambda _: lambda self, row, values: None,
+    ),
     "never cleaned": (
         "RMSprop cms-lazy-clean",
         naive.CountMin,

@@ -50,8 +50,9 @@ _ONE_AT_A_TIME = threading.Lock()
 class View(NamedTuple):
     """A store made of cells, as kernels see it in one step.
 
-    ``private`` cells belong to one row each and are advanced when they are read; a view of depth
-    0 stands for a moment that the rule does not keep.
+    ``private`` cells belong to one row each and are advanced when they are read; so do the first
+    ``heads`` cells of other stores, which all hash functions give to their row. A view of depth 0
+    stands for a moment that the rule does not keep.
     """
 
     cells: np.ndarray  # (cells, dim)
@@ -62,7 +63,10 @@ class View(NamedTuple):
     private: bool
     keep_less_one: np.floating
     gain: np.floating
-    multiplier: np.floating
+    scales: (
+        np.ndarray
+    )  # (k,), or (1,) for all rows: from the divided table's answers to the store's
+    heads: int
 
 
 @kernel
@@ -138,6 +142,8 @@ def advance(view, grads, source, mode, bits, order, spare, counts, change, order
         end = next_group(slot, place, k * (p + 1) // parts)
         for e in range(next_group(slot, place, k * p // parts), end):
             i = place[e]
+            if j > 0 and slot[i] < view.heads:
+                continue  # the row's one cell, which the first hash function changes
             if e + AHEAD < k:
                 later = place[e + AHEAD]
                 prefetch_row(cells, slot[later])
@@ -171,7 +177,7 @@ def read_moment(view, i, gradient, ordered, answer):
         read_median(view.cells, view.slots, view.signs, i, ordered, answer)
     else:
         read_minimum(view.cells, view.slots, i, answer)
-    scale_positive(answer, view.multiplier, view.squared)
+    scale_positive(answer, view.scales[min(i, view.scales.size - 1)], view.squared)
 
 
 @kernel
@@ -239,8 +245,9 @@ class CPU(OnHost):
         """Advance a store made of cells; its view."""
         number = store.dtype.type
         gain = number(store.begin_step(keep, gain))
+        store.touch(rows, gain)
         less = number(0 if store.decay == "global" else keep - 1.0)
-        depth, k = len(store.cells), len(rows)
+        depth, k = store.depth, len(rows)
         slots = self._scratch.array(f"slots of {moment.name}", (depth, k), np.int64)
         signs = self._scratch.array(f"signs of {moment.name}", (depth, k), np.int8)
         median = store.description.signed and not store.private
@@ -248,9 +255,11 @@ class CPU(OnHost):
             slots[0] = rows
         else:
             locate(rows, store.constants, store.width, median, slots, signs)
+        if store.heads:
+            store.own_cells(rows, slots, signs)
         view = View(
             store.flat_cells, slots, signs, median, moment.squared, store.private,
-            less, gain, number(store.multiplier),
+            less, gain, store.scales(rows), store.heads,
         )  # fmt: skip
         if not store.private:
             self._advance(view, store, grads, source)
@@ -278,10 +287,9 @@ class CPU(OnHost):
     def _answers(self, moment, store, rows, grads, source, keep, gain):
         """Advance any other store by its own means; a view of its answers."""
         store.advance(rows, added(moment.squared, grads[source]), keep, gain)
-        number = store.dtype.type
         answers = np.ascontiguousarray(store.estimate(rows))
         return _unkept(answers)._replace(
-            slots=np.arange(len(rows))[None, :], squared=moment.squared, multiplier=number(1)
+            slots=np.arange(len(rows))[None, :], squared=moment.squared
         )
 
     def _columns(self, name, count, like):
@@ -295,7 +303,8 @@ def _unkept(cells):
     """The view of a moment that is not kept: no cells for any row."""
     zero = cells.dtype.type(0)
     none = np.empty((0, 0), np.int64)
-    return View(cells, none, none.astype(np.int8), False, False, False, zero, zero, zero)
+    one = np.ones(1, cells.dtype)
+    return View(cells, none, none.astype(np.int8), False, False, False, zero, zero, one, 0)
 
 
 def _bits(count):

@@ -10,6 +10,7 @@ can choose the function by the type of its argument.
 from sketchlab.rules import adagrad, adam, momentum, rmsprop, sgd
 from sketchlab.rules.adagrad import AdagradRule
 from sketchlab.rules.adam import AdamRule
+from sketchlab.rules.feasible import WEIGHTED, check_feasible
 from sketchlab.rules.moments import FIRST, SECOND, Moment, added, usable
 from sketchlab.rules.momentum import MomentumRule
 from sketchlab.rules.rmsprop import RMSpropRule
@@ -18,6 +19,7 @@ from sketchlab.rules.sgd import SGDRule
 __all__ = [
     "FIRST",
     "SECOND",
+    "WEIGHTED",
     "AdagradRule",
     "AdamRule",
     "Moment",
@@ -25,6 +27,7 @@ __all__ = [
     "RMSpropRule",
     "SGDRule",
     "added",
+    "check_feasible",
     "updates",
     "usable",
 ]
@@ -34,7 +37,9 @@ _MAKERS = {
     momentum.MomentumScalars: momentum.make_update,
     adagrad.AdagradScalars: adagrad.make_update,
     rmsprop.RMSpropScalars: rmsprop.make_update,
+    rmsprop.ClippedRMSpropScalars: rmsprop.make_clipped_update,
     adam.AdamScalars: adam.make_update,
+    adam.ClippedAdamScalars: adam.make_clipped_update,
 }
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import FIRST, SECOND
 
-__all__ = ["AdamRule", "AdamScalars", "make_update"]
+__all__ = ["AdamRule", "AdamScalars", "ClippedAdamScalars", "make_clipped_update", "make_update"]
 
 
 class AdamScalars(NamedTuple):
@@ -14,6 +15,15 @@ class AdamScalars(NamedTuple):
     rate: float  # lr / (1 − beta1ᵗ)
     v_correction: float  # 1 / (1 − beta2ᵗ)
     eps: float
+
+
+class ClippedAdamScalars(NamedTuple):
+    """Numbers of one step whose directions are clipped."""
+
+    rate: float
+    v_correction: float
+    eps: float
+    limit: float  # of (1 − beta1ᵗ)·m̃/√ṽ
 
 
 def make_update(sqrt):
@@ -25,15 +35,26 @@ def make_update(sqrt):
     return adam
 
 
+def make_clipped_update(sqrt):
+    """The same with directions kept to what exact moments can reach."""
+
+    def clipped_adam(h, x, g, m, v):
+        return x - h.rate * within(m / (sqrt(v * h.v_correction) + h.eps), h.limit)
+
+    return clipped_adam
+
+
 @dataclass(frozen=True)
 class AdamRule:
     """m ← beta1·m + (1−beta1)·g;  v ← beta2·v + (1−beta2)·g²;  x ← x − lr·m̃/(√ṽ + eps).
 
-    m̃ and ṽ are the bias-corrected moments m/(1−beta1ᵗ) and v/(1−beta2ᵗ).
+    m̃ and ṽ are the bias-corrected moments m/(1−beta1ᵗ) and v/(1−beta2ᵗ). With the form of m
+    given (see `feasible.largest_ratio`), m̃/√ṽ is clipped to what exact moments can reach.
     """
 
     betas: tuple
     eps: float
+    clipped_form: str | None = None
     moments: ClassVar = (FIRST, SECOND)
 
     def recursions(self):
@@ -43,4 +64,9 @@ class AdamRule:
     def scalars(self, lr, step):
         """Numbers of step `step` (counted from 1)."""
         beta1, beta2 = self.betas
-        return AdamScalars(lr / (1.0 - beta1**step), 1.0 / (1.0 - beta2**step), self.eps)
+        m_correction = 1.0 - beta1**step
+        numbers = lr / m_correction, 1.0 / (1.0 - beta2**step), self.eps
+        if self.clipped_form is None:
+            return AdamScalars(*numbers)
+        limit = m_correction * largest_ratio(self.betas, step, self.clipped_form)
+        return ClippedAdamScalars(*numbers, limit)

@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import SECOND
 
-__all__ = ["RMSpropRule", "RMSpropScalars", "make_update"]
+__all__ = [
+    "ClippedRMSpropScalars",
+    "RMSpropRule",
+    "RMSpropScalars",
+    "make_clipped_update",
+    "make_update",
+]
 
 
 class RMSpropScalars(NamedTuple):
@@ -14,6 +21,15 @@ class RMSpropScalars(NamedTuple):
     lr: float
     v_correction: float  # 1 / (1 − betaᵗ)
     eps: float
+
+
+class ClippedRMSpropScalars(NamedTuple):
+    """Numbers of one step whose directions are clipped."""
+
+    lr: float
+    v_correction: float
+    eps: float
+    limit: float  # of g/√ṽ
 
 
 def make_update(sqrt):
@@ -25,12 +41,25 @@ def make_update(sqrt):
     return rmsprop
 
 
+def make_clipped_update(sqrt):
+    """The same with directions kept to what an exact moment can reach."""
+
+    def clipped_rmsprop(h, x, g, m, v):
+        return x - h.lr * within(g / (sqrt(v * h.v_correction) + h.eps), h.limit)
+
+    return clipped_rmsprop
+
+
 @dataclass(frozen=True)
 class RMSpropRule:
-    """v ← beta·v + (1−beta)·g²;  x ← x − lr·g/(√(v/(1−betaᵗ)) + eps)."""
+    """v ← beta·v + (1−beta)·g²;  x ← x − lr·g/(√(v/(1−betaᵗ)) + eps).
+
+    If `clipped`, the fraction is clipped to what an exact v can reach.
+    """
 
     beta: float
     eps: float
+    clipped: bool = False
     moments: ClassVar = (SECOND,)
 
     def recursions(self):
@@ -39,4 +68,7 @@ class RMSpropRule:
 
     def scalars(self, lr, step):
         """Numbers of step `step` (counted from 1)."""
-        return RMSpropScalars(lr, 1.0 / (1.0 - self.beta**step), self.eps)
+        numbers = lr, 1.0 / (1.0 - self.beta**step), self.eps
+        if not self.clipped:
+            return RMSpropScalars(*numbers)
+        return ClippedRMSpropScalars(*numbers, largest_ratio((0.0, self.beta), step, "lazy"))

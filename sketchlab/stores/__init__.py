@@ -10,6 +10,7 @@ from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.count_sketch import CountSketch
 from sketchlab.stores.dense import Dense
 from sketchlab.stores.description import Clean, Description
+from sketchlab.stores.head_tail import HeadTail
 from sketchlab.stores.rank1 import Rank1, Rank1SVD
 from sketchlab.stores.rows import coalesce
 
@@ -20,6 +21,7 @@ __all__ = [
     "CountSketch",
     "Dense",
     "Description",
+    "HeadTail",
     "Rank1",
     "Rank1SVD",
     "coalesce",

@@ -1,18 +1,20 @@
-"""Stores made of cells: the exact table and both sketches differ only in which cells a row has.
+"""Stores made of cells: the exact table and all sketches differ only in which cells a row has.
 
 Row i of the variable lives in `depth` cells of a table (depth, width, dim); a cell is a run of
 `dim` numbers. Reading combines the row's cells, a step adds to each of them. The exact variable is
-the case of one private cell a row. This module holds the semantics in NumPy, to be read; the
-compiled kernels run the same arithmetic on the same arrays.
+the case of one private cell a row; a head-and-tail store has both kinds of rows. This module holds
+the semantics in NumPy, to be read; the compiled kernels run the same arithmetic on the same arrays.
 
 The table is kept divided by a scalar `multiplier`, so that decaying the whole of it costs O(1):
-the value of a cell is ``multiplier * cell``.
+the value of a cell is ``multiplier * cell``. Row weights, where they are kept, are divided by it
+too.
 """
 
 import math
 
 import numpy as np
 
+from sketchlab.errors import ConfigurationError
 from sketchlab.stores.arithmetic import active_cell, conservative_target, lazy_change
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_number
@@ -43,10 +45,17 @@ class CellStore(LiveStore):
     cells : ndarray, (depth, width, dim)
         The table divided by `multiplier`.
     multiplier : float
+    weights : ndarray, (n,), or None
+        With row weights: Σ gain·keep^(t−s) over the steps s that touched the row, divided by
+        `multiplier`.
+    full_weight : float
+        The weight of a row that every step touched, divided likewise.
     """
 
     #: True where every row has one cell to itself.
     private = False
+    #: Cells with numbers below this one belong to one row each, whatever the depth.
+    heads = 0
     #: True where a step raises cells to a target instead of adding to them.
     conservative = False
 
@@ -54,6 +63,13 @@ class CellStore(LiveStore):
         super().__init__(description, n, dim, dtype)
         self.cells = zeros((depth, width, dim), dtype)
         self.multiplier = 1.0
+        self.weights = zeros((n,), dtype) if getattr(description, "row_weights", False) else None
+        self.full_weight = 0.0
+
+    @property
+    def depth(self):
+        """Number of cells that a row is read from."""
+        return self.cells.shape[0]
 
     # -- which cells a row has, and how they make one answer: each kind's own ------------------
 
@@ -87,7 +103,9 @@ class CellStore(LiveStore):
         keep, gain : float
         """
         gain = self.begin_step(keep, gain)
+        self.touch(rows, gain)
         slots, signs = self.slots(rows), self._factors(rows)
+        signs[1:][slots[1:] < self.heads] = 0  # a row's own cell is changed once
         cells = self.flat_cells
         if self.conservative:
             np.maximum.at(cells, slots, conservative_target(self._read(rows), added, gain))
@@ -97,7 +115,7 @@ class CellStore(LiveStore):
             change = lazy_change(self._read(rows), added, keep - 1.0, gain)
             np.add.at(cells, slots, signs * change)
         else:
-            touched, active_rows = np.unique(slots, return_counts=True)
+            touched, active_rows = np.unique(slots[signs[..., 0] != 0], return_counts=True)
             active_rows = active_rows.astype(self.dtype)[:, None]
             cells[touched] = active_cell(cells[touched], active_rows, keep - 1.0)
             np.add.at(cells, slots, signs * (gain * added))
@@ -106,17 +124,38 @@ class CellStore(LiveStore):
         """Decay everything where the decay is global; the gain as the divided table needs it."""
         if self.decay == "global":
             self._multiply(keep)
-        return gain / self.multiplier
+        gain = gain / self.multiplier
+        if self.weights is not None:
+            self.full_weight += gain
+        return gain
+
+    def touch(self, rows, gain):
+        """Note which rows a step touches, with the gain that `begin_step` gave."""
+        if self.weights is not None:
+            self.weights[rows] += self.dtype.type(gain)
 
     def estimate(self, rows):
         """The store's answers (k, dim) for valid rows; `query` without its checks."""
-        return self.dtype.type(self.multiplier) * self._read(rows)
+        return self.scales(rows)[:, None] * self._read(rows)
+
+    def scales(self, rows):
+        """What turns the divided table's answers into the store's: (k,), or (1,) for all rows.
+
+        With row weights the answer is the weighted mean of what the row was given, times the
+        weight of a row that was touched at every step: so it is what such a row would hold, and a
+        rule's bias correction fits it. A row that was never touched reads zero.
+        """
+        if self.weights is None:
+            return np.full(1, self.multiplier, self.dtype)
+        weights = self.weights[rows]
+        full = np.where(weights > 0, self.dtype.type(self.full_weight), 0)
+        return self.dtype.type(self.multiplier) * full / np.where(weights > 0, weights, 1)
 
     def end_step(self, step):
         """Clean, where the description asks for it at this step."""
         clean = getattr(self.description, "clean", None)
         if clean and step % clean.every == 0:
-            self._multiply(clean.factor)
+            self.scale(clean.factor)
 
     def _read(self, rows):
         """Answers (k, dim) of the divided table."""
@@ -135,14 +174,18 @@ class CellStore(LiveStore):
 
     def settle(self):
         """Fold the multiplier into the table."""
-        if self.multiplier == 0:
-            self.cells.fill(0)  # 0 · inf would be NaN
-        elif self.multiplier != 1:
-            self.cells *= self.dtype.type(self.multiplier)
+        for part in (self.cells, self.weights):
+            if part is not None and self.multiplier == 0:
+                part.fill(0)  # 0 · inf would be NaN
+            elif part is not None and self.multiplier != 1:
+                part *= self.dtype.type(self.multiplier)
+        self.full_weight *= self.multiplier
         self.multiplier = 1.0
 
     def scale(self, factor):
-        """Multiply the whole store by a factor, in O(1); returns the store.
+        """Multiply the whole variable by a factor; returns the store.
+
+        In O(1), unless there are row weights: these stay as they are.
 
         Raises
         ------
@@ -150,7 +193,12 @@ class CellStore(LiveStore):
             If the factor is not finite, or negative for a store of non-negative values.
         """
         low = -math.inf if self.description.signed else 0
-        self._multiply(checked_number("factor", factor, low))
+        factor = checked_number("factor", factor, low)
+        if self.weights is None:
+            self._multiply(factor)
+        else:
+            self.settle()
+            self.cells *= self.dtype.type(factor)
         return self
 
     # -- the table -----------------------------------------------------------------------------
@@ -168,8 +216,8 @@ class CellStore(LiveStore):
 
     @property
     def nbytes(self):
-        """Bytes of the table."""
-        return self.cells.nbytes
+        """Bytes of the table and of what is kept beside it."""
+        return self.cells.nbytes + (0 if self.weights is None else self.weights.nbytes)
 
     def merge(self, other):
         """Add another store of the same shape and hash functions to this one; returns this one.
@@ -181,9 +229,14 @@ class CellStore(LiveStore):
         Raises
         ------
         ConfigurationError
-            If the stores differ in kind, shape, dtype or hash functions.
+            If the stores differ in kind, shape, dtype or hash functions, or keep row weights.
         """
         self._check_mergeable(other)
+        if self.weights is not None:
+            raise ConfigurationError(
+                f"cannot merge {self!r}: row weights say how often a row was touched in one "
+                "stream, merge stores built without row_weights"
+            )
         self.settle()
         self.cells += self.dtype.type(other.multiplier) * other.cells
         return self
@@ -195,9 +248,15 @@ class CellStore(LiveStore):
 
     def state(self):
         """Everything that changes during a run, as numbers and the live arrays themselves."""
-        return {"cells": self.cells, "multiplier": self.multiplier}
+        state = {"cells": self.cells, "multiplier": self.multiplier}
+        if self.weights is not None:
+            state |= {"weights": self.weights, "full_weight": self.full_weight}
+        return state
 
     def restore(self, state):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         self.cells[...] = state["cells"]
         self.multiplier = float(state["multiplier"])
+        if self.weights is not None:
+            self.weights[...] = state["weights"]
+            self.full_weight = float(state["full_weight"])

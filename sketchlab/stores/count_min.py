@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
-from sketchlab.stores.description import Clean
+from sketchlab.stores.description import Clean, checked_flag
 from sketchlab.stores.sketches import SketchDescription, SketchStore
 from sketchlab.validation import checked_rows
 
@@ -81,9 +81,7 @@ class CountMinSketch(SketchDescription):
     live = CountMinStore
 
     def __post_init__(self):
-        if not isinstance(self.conservative, (bool, np.bool_)):
-            raise ConfigurationError(f"conservative={self.conservative!r}: give True or False")
-        object.__setattr__(self, "conservative", bool(self.conservative))
+        object.__setattr__(self, "conservative", checked_flag("conservative", self.conservative))
         if self.decay is None:
             object.__setattr__(self, "decay", "global" if self.conservative else "lazy")
         self._check()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sketchlab import hashing
-from sketchlab.stores.description import Clean
+from sketchlab.stores.description import Clean, checked_flag, decay_with_weights
 from sketchlab.stores.sketches import SketchDescription, SketchStore
 from sketchlab.validation import checked_rows
 
@@ -36,12 +36,16 @@ class CountSketch(SketchDescription):
         Number of hash functions; the answer is the median over them.
     compression : float
         How many times smaller than the exact variable, at least 1; unused when `width` is given.
-    decay : {"lazy", "global", "bucket"}
-        ``"lazy"``: Spring et al. (2019), Algorithms 2–4. ``"global"``: the linear sketch of the
-        dense recursion, for which the theory holds. ``"bucket"``: the kernels they released.
+    decay : {"lazy", "global", "bucket"}, optional
+        ``"lazy"``, the default: Spring et al. (2019), Algorithms 2–4. ``"global"``: the linear
+        sketch of the dense recursion, for which the theory holds. ``"bucket"``: the kernels they
+        released.
     seed : int
         Of the hash functions, 0 <= seed < 2**64.
     clean : Clean, optional
+    row_weights : bool
+        Correct the global decay, which this implies, by each row's own weight (one number a row,
+        see `Dense`). In a sketch that decays as a whole only what was touched lately makes noise.
 
     Examples
     --------
@@ -57,11 +61,14 @@ class CountSketch(SketchDescription):
     width: int | None = None
     depth: int = 3
     compression: float = 5
-    decay: str = "lazy"
+    decay: str | None = None
     seed: int = 0
     clean: Clean | None = None
+    row_weights: bool = False
 
     live = CountSketchStore
 
     def __post_init__(self):
+        object.__setattr__(self, "row_weights", checked_flag("row_weights", self.row_weights))
+        object.__setattr__(self, "decay", decay_with_weights(self.decay, self.row_weights))
         self._check()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sketchlab.stores.cells import CellStore
-from sketchlab.stores.description import Description
+from sketchlab.stores.description import Description, checked_flag, decay_with_weights
 from sketchlab.validation import checked_choice
 
 __all__ = ["Dense"]
@@ -17,9 +17,13 @@ class Dense(Description):
 
     Parameters
     ----------
-    decay : {"lazy", "global"}
-        ``"lazy"``: only the rows of a step decay, as in torch.optim.SparseAdam.
+    decay : {"lazy", "global"}, optional
+        ``"lazy"``, the default: only the rows of a step decay, as in torch.optim.SparseAdam.
         ``"global"``: every row decays at every step, as the dense recursion says.
+    row_weights : bool
+        Correct the global decay by each row's own weight (one number a row): a row that is rarely
+        touched then answers the weighted mean of its own gradients, not a value that has faded
+        while nothing was said about it.
 
     Examples
     --------
@@ -30,9 +34,12 @@ class Dense(Description):
            [4., 6.]], dtype=float32)
     """
 
-    decay: str = "lazy"
+    decay: str | None = None
+    row_weights: bool = False
 
     def __post_init__(self):
+        object.__setattr__(self, "row_weights", checked_flag("row_weights", self.row_weights))
+        object.__setattr__(self, "decay", decay_with_weights(self.decay, self.row_weights))
         checked_choice("decay", self.decay, ("lazy", "global"))
 
     def _live(self, n, dim, dtype, zeros):

@@ -1,7 +1,7 @@
 """What all descriptions of stores share: checks, serialisation, and the warning about size."""
 
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from sketchlab.errors import ConfigurationError, StoreSizeWarning
 from sketchlab.hashing import MAX_ROWS
 from sketchlab.validation import FLOATS, checked_count, checked_number
 
-__all__ = ["Clean", "Description"]
+__all__ = ["Clean", "Description", "checked_flag", "decay_with_weights"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,19 @@ class Description:
             )
         return store
 
+    def with_seed(self, seed):
+        """The same description with other hash functions; itself where nothing is hashed.
+
+        Examples
+        --------
+        >>> from sketchlab import CountSketch, Dense
+        >>> CountSketch(depth=5).with_seed(7) == CountSketch(depth=5, seed=7)
+        True
+        >>> Dense().with_seed(7)
+        Dense(decay='lazy', row_weights=False)
+        """
+        return replace(self, seed=seed) if hasattr(self, "seed") else self
+
     def to_dict(self):
         """The description as plain strings and numbers, for files; see `from_dict`."""
         return {"kind": type(self).__name__, **asdict(self)}
@@ -118,7 +131,26 @@ class Description:
             raise ConfigurationError(f"kind={name!r} names no store: known are {known}")
         if fields.get("clean"):
             fields["clean"] = Clean(**fields["clean"])
+        if "tail" in fields:
+            fields["tail"] = Description.from_dict(fields["tail"])
         return kinds[name](**fields)
+
+
+def checked_flag(name, value):
+    """True or False, refused if it is anything else."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ConfigurationError(f"{name}={value!r}: give True or False")
+    return bool(value)
+
+
+def decay_with_weights(decay, row_weights):
+    """The decay of a store: as given, else ``"lazy"``, or ``"global"`` where rows have weights."""
+    if row_weights and decay not in (None, "global"):
+        raise ConfigurationError(
+            f'decay={decay!r} with row_weights=True: row weights correct decay="global", use it '
+            "or leave row_weights=False"
+        )
+    return decay or ("global" if row_weights else "lazy")
 
 
 def _descendants(cls):

@@ -57,11 +57,6 @@ class SketchStore(CellStore):
         self.constants = hashing.hash_constants(description.seed, depth)
 
     @property
-    def depth(self):
-        """Number of independent hash functions."""
-        return self.cells.shape[0]
-
-    @property
     def width(self):
         """Number of buckets under each hash function."""
         return self.cells.shape[1]
@@ -86,14 +81,22 @@ class SketchStore(CellStore):
         ConfigurationError
             If the width is odd.
         """
+        self.check_foldable()
+        self.cells = self.folded()
+        self.description = replace(self.description, width=self.width)
+        return self
+
+    def check_foldable(self):
+        """Refuse an odd width."""
         if self.width % 2:
             raise ConfigurationError(
                 f"width={self.width} is odd: only a sketch of even width can be folded"
             )
+
+    def folded(self):
+        """The table of cells with neighbouring buckets joined, (depth, width / 2, dim)."""
         pairs = self.cells.reshape(self.depth, self.width // 2, 2, self.dim)
-        self.cells = pairs.max(axis=2) if self.conservative else pairs.sum(axis=2)
-        self.description = replace(self.description, width=self.width)
-        return self
+        return pairs.max(axis=2) if self.conservative else pairs.sum(axis=2)
 
     def signature(self):
         """What two stores must share for their cells to mean the same."""

@@ -1,0 +1,331 @@
+"""Head and tail: the most active rows exactly, the others in a sketch, within one budget.
+
+Under a power law a few rows make most of the noise that all others read in a sketch; taken out of
+it, they cost little and are exact themselves. Augmented sketches (Roy, Khan & Alonso 2016) and
+learned ones (Hsu, Indyk, Katabi & Vakilian 2019) do this for counts; here it is done for optimizer
+state, with decay.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+
+from sketchlab.errors import ConfigurationError
+from sketchlab.stores.cells import CellStore
+from sketchlab.stores.count_sketch import CountSketch
+from sketchlab.stores.description import Description, checked_flag
+from sketchlab.stores.sketches import SketchDescription
+from sketchlab.validation import checked_choice, checked_count, checked_number, checked_rows
+
+__all__ = ["HeadTail"]
+
+
+class HeadTailStore(CellStore):
+    """A live head and tail: the first `heads` cells belong to one row each, the rest is a sketch.
+
+    All `depth` cells of a row in the head are its own one; a step changes it once.
+
+    Attributes
+    ----------
+    tail : SketchStore
+        Addresses and combines the cells of the tail; its table is a part of `cells`.
+    residents : ndarray of int64, (heads,)
+        Which row each cell of the head belongs to.
+    touches : ndarray of uint32, (n,), or None
+        Steps that touched each row, where the head is found while running.
+    """
+
+    def __init__(self, description, n, dim, dtype, zeros):
+        self.heads, width = description.split(n)
+        kind, depth = description.tail, description.tail.depth
+        cells = self.heads + depth * width
+        super().__init__(description, n, dim, dtype, zeros, 1, cells)
+        self.tail = kind.live(kind, n, dim, dtype, self._part_for_tail, depth, width)
+        self.residents = np.arange(self.heads)
+        found = description.rows == "frequent"
+        self.touches = np.zeros(n, np.uint32) if found else None
+
+    def _part_for_tail(self, shape, dtype):
+        return self.cells[0, self.heads :].reshape(shape)
+
+    @property
+    def depth(self):
+        """Number of hash functions of the tail."""
+        return self.tail.depth
+
+    @property
+    def width(self):
+        """Number of buckets of the tail under each hash function."""
+        return self.tail.width
+
+    @property
+    def constants(self):
+        """Hash constants of the tail."""
+        return self.tail.constants
+
+    @property
+    def conservative(self):
+        """Whether a step raises cells only as far as its rows need."""
+        return self.tail.conservative
+
+    # -- which cells a row has -----------------------------------------------------------------
+
+    def places(self, rows):
+        """The rows' cells in the head, −1 for rows that are in the tail, int64 (k,)."""
+        if self.touches is None:
+            return np.where(rows < self.heads, rows, -1)
+        if self.heads == 0:
+            return np.full(len(rows), -1)
+        by_row = np.argsort(self.residents)
+        ordered = self.residents[by_row]
+        found = np.minimum(np.searchsorted(ordered, rows), self.heads - 1)
+        return np.where(ordered[found] == rows, by_row[found], -1)
+
+    def own_cells(self, rows, slots, signs):
+        """Make of the tail's slots and signs (depth, k) those of this store, in place."""
+        places = self.places(rows)
+        slots += self.heads
+        slots[:, places >= 0] = places[places >= 0]
+        signs[:, places >= 0] = 1
+
+    def slots(self, rows):
+        """Numbers of the rows' cells in the flattened table, (depth, k)."""
+        return self._addresses(rows)[0]
+
+    def signs(self, rows):
+        """+1 or -1 for each of the rows' cells, +1 in the head; int8 (depth, k)."""
+        return self._addresses(checked_rows(rows, self.n))[1]
+
+    def _addresses(self, rows):
+        slots, signs = self.tail.slots(rows), self.tail.signs(rows)
+        self.own_cells(rows, slots, signs)
+        return slots, signs
+
+    def buckets(self, rows):
+        """Buckets that rows have, or would have, in the tail, int64 (depth, k)."""
+        return self.tail.buckets(rows)
+
+    def combine(self, signed_cells):
+        """As the tail does; all cells of a row in the head are one and the same."""
+        return self.tail.combine(signed_cells)
+
+    # -- the head that is found while running --------------------------------------------------
+
+    def touch(self, rows, gain):
+        """Count the rows' touches, where the head is to be found by them."""
+        super().touch(rows, gain)
+        if self.touches is not None:
+            self.touches[rows] += 1
+
+    def end_step(self, step):
+        """Clean the tail, and move the most active rows into the head, where that is due."""
+        clean = self.description.tail.clean
+        if clean and step % clean.every == 0:
+            self.settle()
+            self.cells[0, self.heads :] *= self.dtype.type(clean.factor)
+        if self.touches is not None and step % self.description.every == 0:
+            self.promote()
+
+    def promote(self):
+        """Exchange rows between head and tail, so that the head holds the rows touched most often.
+
+        Of rows touched equally often those stay that are in the head, then the lowest come. A row
+        that leaves is added to the tail. A row that comes brings the tail's estimate of it: that
+        is subtracted there, exactly in sum, where values are signed; non-negative estimates may
+        be too large, so subtracting them could put other rows below their truth, and they are
+        left to decay.
+        """
+        wanted = self._most_active()
+        leaving = ~np.isin(self.residents, wanted)
+        coming = np.setdiff1d(wanted, self.residents)
+        if not len(coming):
+            return
+        going = self.residents[leaving]
+        places = np.flatnonzero(leaving)
+        cells = self.flat_cells
+        values, estimates = cells[places].copy(), self._read(coming)
+        self.residents[places] = coming
+        if self.conservative:
+            np.maximum.at(cells, self.slots(going), values)
+        else:
+            np.add.at(cells, self.slots(going), self._factors(going) * values)
+        if self.description.signed:
+            tail_slots = self.heads + self.tail.slots(coming)
+            np.add.at(cells, tail_slots, -self.tail._factors(coming) * estimates)
+        cells[places] = estimates
+
+    def _most_active(self):
+        """The `heads` rows touched most often, in ascending order."""
+        if self.heads == 0:
+            return self.residents
+        least = np.partition(self.touches, self.n - self.heads)[self.n - self.heads]
+        above = np.flatnonzero(self.touches > least)
+        ties = np.flatnonzero(self.touches == least)
+        staying = np.isin(ties, self.residents)
+        ties = np.concatenate([ties[staying], ties[~staying]])
+        return np.sort(np.concatenate([above, ties[: self.heads - len(above)]]))
+
+    # -- the table -----------------------------------------------------------------------------
+
+    @property
+    def table(self):
+        """Values of all cells, (heads + depth·width, dim); a view, valid until the next step."""
+        return super().table[0]
+
+    @property
+    def nbytes(self):
+        """Bytes of all cells, of the row weights, and of what finds the head."""
+        found = 0 if self.touches is None else self.touches.nbytes + self.residents.nbytes
+        return super().nbytes + found
+
+    def merge(self, other):
+        """Add another store of the same shape, head and hash functions; returns this one.
+
+        Raises
+        ------
+        ConfigurationError
+            If the stores differ, keep row weights, or find their heads while running.
+        """
+        self._check_mergeable(other)
+        if self.touches is not None:
+            raise ConfigurationError(
+                f"cannot merge {self!r}: its head is found while running and may hold other rows "
+                'in the other store, merge stores with rows="first"'
+            )
+        return super().merge(other)
+
+    def fold(self):
+        """Halve the width of the tail; returns the store.
+
+        Raises
+        ------
+        ConfigurationError
+            If the width is odd.
+        """
+        self.tail.check_foldable()
+        tail, dim = self.tail.folded(), self.dim
+        self.cells = np.concatenate([self.flat_cells[: self.heads], tail.reshape(-1, dim)])[None]
+        self.tail.cells = self._part_for_tail(tail.shape, self.dtype)
+        return self
+
+    def signature(self):
+        """What two stores must share for their cells to mean the same."""
+        return {
+            **super().signature(),
+            "heads": self.heads,
+            "tail": type(self.description.tail).__name__,
+            "rows": self.description.rows,
+            "depth": self.depth,
+            "width": self.width,
+            "conservative": self.conservative,
+            "seed": self.description.tail.seed,
+        }
+
+    def state(self):
+        """Everything that changes during a run, as numbers and the live arrays themselves."""
+        found = {} if self.touches is None else {"touches": self.touches}
+        return super().state() | {"residents": self.residents} | found
+
+    def restore(self, state):
+        """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
+        super().restore(state)
+        self.residents[...] = state["residents"]
+        if self.touches is not None:
+            self.touches[...] = state["touches"]
+
+
+@dataclass(frozen=True)
+class HeadTail(Description):
+    """Keep some rows exactly and sketch the others, both within the budget of the sketch alone.
+
+    With compression c the budget is n/c rows of numbers: ⌊head·n/c⌋ of them are exact rows, the
+    rest is the table of the tail. A tail of given `width` is the part 1 − `head` of the budget.
+
+    Parameters
+    ----------
+    head : float
+        The head's part of the budget, in [0, 1).
+    tail : CountSketch or CountMinSketch
+        How the other rows are kept; its decay is that of the head, too. Rows in the head are
+        exact under every decay. `clean` cleans the tail alone.
+    rows : {"first", "frequent"}
+        ``"first"``: the head is the first rows, as in a vocabulary that is sorted by frequency.
+        ``"frequent"``: it is found while running. Touches are counted (4 bytes a row), and at the
+        end of every `every`-th step the rows touched most often move into the head, their
+        estimates with them; see `HeadTailStore.promote`. Until then it holds the first rows.
+    every : int
+        Steps between searches for the most active rows; each is a pass over the n counts.
+    row_weights : bool
+        As for `CountSketch`: implies global decay, so a `tail` with the default decay takes that.
+
+    Examples
+    --------
+    >>> store = HeadTail(head=0.5, tail=CountSketch(compression=4)).allocate(n=80, dim=2)
+    >>> store.heads, store.tail.table.shape, store.nbytes
+    (10, (3, 3, 2), 152)
+    >>> store.update([4, 60], [[1, 2], [3, 4]])
+    >>> store.query([4, 60])
+    array([[1., 2.],
+           [3., 4.]], dtype=float32)
+    """
+
+    head: float = 0.75
+    tail: SketchDescription = field(default_factory=CountSketch)
+    rows: str = "first"
+    row_weights: bool = False
+    every: int = 100
+
+    def __post_init__(self):
+        object.__setattr__(self, "every", checked_count("every", self.every, 1))
+        object.__setattr__(self, "head", checked_number("head", self.head, 0, below=1))
+        object.__setattr__(self, "row_weights", checked_flag("row_weights", self.row_weights))
+        checked_choice("rows", self.rows, ("first", "frequent"))
+        if not isinstance(self.tail, SketchDescription):
+            raise ConfigurationError(
+                f"tail={self.tail!r}: give sketchlab.CountSketch(...) or CountMinSketch(...)"
+            )
+        if getattr(self.tail, "row_weights", False):
+            raise ConfigurationError(
+                "tail has row_weights=True: give row_weights to HeadTail, they are for all rows"
+            )
+        if self.row_weights:
+            self._weigh_tail()
+
+    def _weigh_tail(self):
+        if self.tail.decay == "bucket" or self.tail.clean:
+            raise ConfigurationError(
+                f"row_weights=True with tail={self.tail!r}: row weights correct global decay, "
+                'leave out clean and give the tail decay="global"'
+            )
+        object.__setattr__(self, "tail", replace(self.tail, decay="global"))
+
+    @property
+    def signed(self):
+        """True where the tail can hold values of either sign."""
+        return self.tail.signed
+
+    @property
+    def decay(self):
+        """The decay of the tail, and so of the head."""
+        return self.tail.decay
+
+    def with_seed(self, seed):
+        """The same description with other hash functions for the tail."""
+        return replace(self, tail=self.tail.with_seed(seed))
+
+    def to_dict(self):
+        """The description as plain strings and numbers, for files; see `from_dict`."""
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {"kind": type(self).__name__, **plain, "tail": self.tail.to_dict()}
+
+    def split(self, n):
+        """Rows in the head and buckets of the tail for a variable of n rows: (heads, width)."""
+        depth, tail = self.tail.depth, 1.0 - self.head
+        if self.tail.width is not None:
+            heads = int(self.head * depth * self.tail.width / tail)
+            return min(n, heads), self.tail.width
+        budget = n / self.tail.compression
+        return int(self.head * budget), max(1, int(tail * budget / depth))
+
+    def _live(self, n, dim, dtype, zeros):
+        return HeadTailStore(self, n, dim, dtype, zeros)
