@@ -22,15 +22,28 @@ from sketchlab.errors import (
     StoreSizeWarning,
 )
 from sketchlab.optim import SGD, Adagrad, Adam, Momentum, RMSprop
-from sketchlab.stores import Clean, CountMinSketch, CountSketch, Dense, Rank1, Rank1SVD
+from sketchlab.stores import (
+    SM3,
+    BucketMean,
+    Clean,
+    CountMinSketch,
+    CountSketch,
+    Dense,
+    Quantized,
+    Rank1,
+    Rank1SVD,
+    RowWise,
+)
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "SGD",
+    "SM3",
     "Adagrad",
     "Adam",
     "BackendError",
+    "BucketMean",
     "CheckpointError",
     "Clean",
     "ConfigurationError",
@@ -39,9 +52,11 @@ __all__ = [
     "Dense",
     "InputError",
     "Momentum",
+    "Quantized",
     "RMSprop",
     "Rank1",
     "Rank1SVD",
+    "RowWise",
     "SketchlabError",
     "StoreSizeWarning",
 ]
