@@ -1,12 +1,12 @@
 """One byte a number, with a scale for every block of a row (Dettmers et al. 2022)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.arithmetic import lazy_change
-from sketchlab.stores.code_book import SIGN, code_book, middles
+from sketchlab.stores.code_book import SIGN, code_book, code_lines, nearest_codes
 from sketchlab.stores.description import Description
 from sketchlab.stores.scaled import ScaledStore
 from sketchlab.validation import checked_choice, checked_count
@@ -34,7 +34,7 @@ class QuantizedStore(ScaledStore):
         self.codes = zeros((n, dim), np.dtype(np.uint8))
         self.scales = zeros((n, -(-dim // self.block)), dtype)
         self.book = code_book(description.signed, dtype)
-        self.middles = middles(description.signed, dtype)
+        self.lines = code_lines(description.signed, dtype)
 
     def advance(self, rows, added, keep, gain):
         """One step x ← keep·x + gain·u of the decoded rows, which are then coded anew."""
@@ -71,11 +71,13 @@ class QuantizedStore(ScaledStore):
 
     def _write(self, rows, values):
         """Code rows (k, dim): each number by the code that is nearest after division."""
+        magnitudes = np.abs(values)
         starts = np.arange(0, self.dim, self.block)
-        scales = np.maximum.reduceat(np.abs(values), starts, axis=1)
-        divisors = self._spread(np.where(scales == 0, 1, scales).astype(self.dtype))
-        codes = np.searchsorted(self.middles, np.abs(values) / divisors).astype(np.uint8)
-        codes[(values < 0) & (codes > 0)] |= SIGN
+        scales = np.maximum.reduceat(magnitudes, starts, axis=1)
+        magnitudes /= self._spread(np.where(scales == 0, 1, scales).astype(self.dtype))
+        codes = nearest_codes(self.lines, magnitudes)
+        if self.description.signed:
+            codes |= SIGN * (values < 0)
         self.codes[rows], self.scales[rows] = codes, scales
 
     def _spread(self, scales):
@@ -118,7 +120,8 @@ class Quantized(Description):
     bits: int = 8
     block: int = 256
     decay: str = "lazy"
-    signed: bool = True
+    # a keyword, lest it come first: the base class names it too
+    signed: bool = field(default=True, kw_only=True)
 
     def __post_init__(self):
         object.__setattr__(self, "bits", int(checked_choice("bits", self.bits, (8,))))
