@@ -22,15 +22,29 @@ from sketchlab.errors import (
     StoreSizeWarning,
 )
 from sketchlab.optim import SGD, Adagrad, Adam, Momentum, RMSprop
-from sketchlab.stores import Clean, CountMinSketch, CountSketch, Dense, HeadTail, Rank1, Rank1SVD
+from sketchlab.stores import (
+    SM3,
+    BucketMean,
+    Clean,
+    CountMinSketch,
+    CountSketch,
+    Dense,
+    HeadTail,
+    Quantized,
+    Rank1,
+    Rank1SVD,
+    RowWise,
+)
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "SGD",
+    "SM3",
     "Adagrad",
     "Adam",
     "BackendError",
+    "BucketMean",
     "CheckpointError",
     "Clean",
     "ConfigurationError",
@@ -40,9 +54,11 @@ __all__ = [
     "HeadTail",
     "InputError",
     "Momentum",
+    "Quantized",
     "RMSprop",
     "Rank1",
     "Rank1SVD",
+    "RowWise",
     "SketchlabError",
     "StoreSizeWarning",
 ]

@@ -365,6 +365,135 @@ class Rank1SVD(Dense):
         ]
 
 
+class RowWise:
+    """One number a row: the mean over its columns (row-wise Adagrad)."""
+
+    def __init__(self, n, dim, decay="lazy"):
+        self.dim, self.exact = dim, Dense(n, 1, decay)
+
+    def accumulate(self, keep, gain, batch):
+        """As the exact variable of one column that the means make."""
+        means = {row: [sum(u) / self.dim] for row, u in batch.items()}
+        self.exact.accumulate(keep, gain, means)
+
+    def query(self, row):
+        """The same for all columns."""
+        return self.exact.query(row) * self.dim
+
+    def scale(self, factor):
+        """Multiply everything."""
+        self.exact.scale(factor)
+
+
+class SM3:
+    """SM3-II over all entries of the table, whether they change or not (Anil et al. 2019)."""
+
+    def __init__(self, n, dim):
+        self.rows, self.columns = [0.0] * n, [0.0] * dim
+
+    def query(self, row):
+        """The smaller of both bounds."""
+        return [min(self.rows[row], column) for column in self.columns]
+
+    def accumulate(self, keep, gain, batch):
+        """Every entry's new value bounds its row and its column; the old bounds are dropped."""
+        entries = []
+        for row in range(len(self.rows)):
+            u = batch.get(row, [0.0] * len(self.columns))
+            old = self.query(row)
+            entries.append([keep * old[c] + gain * u[c] for c in range(len(u))])
+        self.rows = [max(entry) for entry in entries]
+        self.columns = [max(column) for column in zip(*entries, strict=True)]
+
+    def scale(self, factor):
+        """Multiply both bounds."""
+        self.rows = [factor * value for value in self.rows]
+        self.columns = [factor * value for value in self.columns]
+
+
+def dynamic_code(bits):
+    """What a string of bits stands for: zeros are powers of ten, what follows the one a fraction.
+
+    Without a one it is zero. Fractions divide (0.1, 1] evenly (Dettmers et al. 2022, but with 1).
+    """
+    if "1" not in bits:
+        return 0.0
+    zeros, fraction = bits.index("1"), bits[bits.index("1") + 1 :]
+    part = (int("0" + fraction, 2) + 1) / 2 ** len(fraction)
+    return 10.0**-zeros * (0.1 + 0.9 * part)
+
+
+class Quantized(Dense):
+    """A byte a number: the nearest code after division by the largest of its block."""
+
+    def __init__(self, n, dim, decay, block, signed):
+        super().__init__(n, dim, decay)
+        self.block = block
+        self.codes = [dynamic_code(f"{p:0{7 if signed else 8}b}") for p in range(2 ** (8 - signed))]
+
+    def accumulate(self, keep, gain, batch):
+        """As the exact variable does; then the rows of the step are rounded, block by block."""
+        super().accumulate(keep, gain, batch)
+        for row in batch:
+            vector = self.x[row]
+            self.x[row] = [
+                rounded
+                for start in range(0, len(vector), self.block)
+                for rounded in self.round(vector[start : start + self.block])
+            ]
+
+    def round(self, values):
+        """The block as it is kept."""
+        largest = max(abs(value) for value in values)
+        if largest == 0:
+            return values
+        nearest = [
+            min(self.codes, key=lambda code: abs(code - abs(value) / largest)) for value in values
+        ]
+        return [
+            largest * (code if value >= 0 else -code)
+            for code, value in zip(nearest, values, strict=True)
+        ]
+
+
+class BucketMean:
+    """Sums and weights of buckets, F·min_j S_j/W_j: the mean of a bucket for each of its rows."""
+
+    def __init__(self, dim, depth, width, seed):
+        self.dim, self.full = dim, 0.0
+        self.constants, self.width = hash_constants(seed, depth), width
+        self.buckets = {}
+
+    def keys(self, row):
+        """The row's bucket under each hash function."""
+        return [(j, bucket(row, a, b, self.width)) for j, (a, b, _, _) in enumerate(self.constants)]
+
+    def accumulate(self, keep, gain, batch):
+        """Decay all, then add each row's u, and its touch."""
+        for sums, weight in self.buckets.values():
+            sums[:] = [keep * value for value in sums]
+            weight[0] *= keep
+        self.full = keep * self.full + gain
+        for row, u in batch.items():
+            for key in self.keys(row):
+                sums, weight = self.buckets.setdefault(key, ([0.0] * self.dim, [0.0]))
+                sums[:] = [value + gain * more for value, more in zip(sums, u, strict=True)]
+                weight[0] += gain
+
+    def query(self, row):
+        """Zero where a bucket of the row has never been touched."""
+        untouched = [0.0] * self.dim, [0.0]
+        found = [self.buckets.get(key, untouched) for key in self.keys(row)]
+        return [
+            self.full * min(sums[c] / weight[0] if weight[0] else 0.0 for sums, weight in found)
+            for c in range(self.dim)
+        ]
+
+    def scale(self, factor):
+        """As a decay by that factor."""
+        self.accumulate(factor, 0.0, {})
+
+
 def store(description, n, dim):
     """The oracle of a sketchlab store description (`None`: exact, lazily decayed)."""
     if description is None:
@@ -374,9 +503,15 @@ def store(description, n, dim):
     kind = type(description).__name__
     if kind == "HeadTail":
         return HeadTail(description, n, dim)
-    exact = {"Dense": Dense, "Rank1": Rank1, "Rank1SVD": Rank1SVD}
+    exact = {"Dense": Dense, "Rank1": Rank1, "Rank1SVD": Rank1SVD, "RowWise": RowWise}
     if kind in exact:
         return exact[kind](n, dim, description.decay)
+    if kind == "SM3":
+        return SM3(n, dim)
+    if kind == "Quantized":
+        return Quantized(n, dim, description.decay, description.block, description.signed)
+    if kind == "BucketMean":
+        return BucketMean(dim, description.depth, description.width, description.seed)
     width = description.width or max(1, int(n // (description.compression * description.depth)))
     return sketch(description, dim, width)
 

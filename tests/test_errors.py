@@ -103,6 +103,11 @@ BAD_CONFIGURATIONS = {
         "CountMinSketch holds non-negative.*Momentum's m is signed: use CountSketch",
     ),
     "rank-1 for Adam's m": (lambda: sl.Adam(table(), m=sl.Rank1()), "Rank1 holds non-negative"),
+    "SM3 for momentum": (lambda: sl.Momentum(table(), 0.1, m=sl.SM3()), "SM3 holds non-negative"),
+    "unsigned codes for momentum": (
+        lambda: sl.Momentum(table(), 0.1, m=sl.Quantized(signed=False)),
+        "signed=False.*Momentum's m is signed",
+    ),
     "no store": (lambda: sl.Adam(table(), v="dense"), "v='dense'"),
     "a class": (lambda: sl.Adam(table(), v=sl.Dense), "Dense"),
     "unknown backend": (lambda: sl.SGD(table(), 0.1, backend="tpu"), "'tpu'.*'reference'"),
@@ -124,6 +129,13 @@ BAD_CONFIGURATIONS = {
     "decay": (lambda: sl.CountSketch(decay="slow"), "decay='slow'.*'lazy'"),
     "bucket decay of the exact": (lambda: sl.Dense(decay="bucket"), "decay='bucket'"),
     "bucket decay of rank-1": (lambda: sl.Rank1(decay="bucket"), "decay='bucket'"),
+    "bucket decay of rows": (lambda: sl.RowWise(decay="bucket"), "decay='bucket'"),
+    "lazy decay of SM3": (lambda: sl.SM3(decay="lazy"), "decay='lazy'.*use decay='global'"),
+    "bucket decay of SM3": (lambda: sl.SM3(decay="bucket"), "decay='bucket'"),
+    "four bits": (lambda: sl.Quantized(bits=4), "bits=4: choose one of 8"),
+    "empty blocks": (lambda: sl.Quantized(block=0), "block=0"),
+    "signed not a bool": (lambda: sl.Quantized(signed=None), "signed=None"),
+    "depth of means": (lambda: sl.BucketMean(depth=0), "depth=0"),
     "conservative and lazy": (
         lambda: sl.CountMinSketch(conservative=True, decay="lazy"),
         "decay='lazy' with conservative=True",
@@ -173,6 +185,11 @@ def test_the_family_can_be_caught_at_once():
         (sl.Rank1(), 10, 1, True),
         (sl.Rank1(), 10, 2, False),
         (sl.Dense(), 1, 1, False),
+        (sl.RowWise(), 10, 1, False),
+        (sl.Quantized(), 10, 1, True),
+        (sl.Quantized(), 10, 2, False),
+        (sl.BucketMean(width=9, depth=1), 10, 9, False),
+        (sl.BucketMean(width=10, depth=1), 10, 9, True),
     ],
 )
 def test_a_store_larger_than_the_exact_variable_is_warned_about(

@@ -124,6 +124,10 @@ PAIRS = {
     ),
     "rank 1": (sl.Dense(), sl.Rank1()),
     "svd": (sl.Rank1SVD(), sl.Rank1SVD()),
+    "SM3": (sl.Dense(), sl.SM3()),
+    "row-wise": (sl.Dense(), sl.RowWise()),
+    "quantised": (sl.Quantized(), sl.Quantized(decay="global", signed=False)),
+    "means": (sl.CountSketch(width=3), sl.BucketMean(width=3)),
 }
 
 

@@ -14,6 +14,12 @@ DESCRIPTIONS = [
     sl.CountMinSketch(compression=2.5, conservative=True),
     sl.Rank1(decay="global"),
     sl.Rank1SVD(),
+    sl.RowWise(),
+    sl.RowWise(decay="global"),
+    sl.SM3(),
+    sl.Quantized(decay="global"),
+    sl.Quantized(block=2, signed=False),
+    sl.BucketMean(width=7, depth=2, seed=3),
 ]
 
 

@@ -35,6 +35,7 @@ from sketchlab.kernels.rule import update
 from sketchlab.kernels.scratch import Scratch
 from sketchlab.rules import added
 from sketchlab.stores import CellStore
+from sketchlab.stores.bucket_mean import BucketMeanStore
 
 __all__ = ["CPU"]
 
@@ -286,11 +287,21 @@ class CPU(OnHost):
 
     def _answers(self, moment, store, rows, grads, source, keep, gain):
         """Advance any other store by its own means; a view of its answers."""
-        store.advance(rows, added(moment.squared, grads[source]), keep, gain)
+        if isinstance(store, BucketMeanStore):
+            self._advance_means(moment, store, rows, grads, source, keep, gain)
+        else:
+            store.advance(rows, added(moment.squared, grads[source]), keep, gain)
         answers = np.ascontiguousarray(store.estimate(rows))
         return _unkept(answers)._replace(
             slots=np.arange(len(rows))[None, :], squared=moment.squared
         )
+
+    def _advance_means(self, moment, store, rows, grads, source, keep, gain):
+        """Advance both sketches of a store of means: of u, and of touches."""
+        self._cells(moment, store.sums, rows, grads, source, keep, gain)
+        touches = np.ones((len(rows), 1), store.dtype)
+        self._cells(moment, store.weights, rows, touches, np.arange(len(rows)), keep, gain)
+        store.count_step(keep, gain)
 
     def _columns(self, name, count, like):
         """Buffers of `count` rows of columns for every part of the work."""

@@ -5,16 +5,22 @@ store. Live stores carry their semantics in NumPy, to be read and to be trusted;
 the same arithmetic on the same arrays, faster.
 """
 
+from sketchlab.stores.bucket_mean import BucketMean
 from sketchlab.stores.cells import CellStore
 from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.count_sketch import CountSketch
 from sketchlab.stores.dense import Dense
 from sketchlab.stores.description import Clean, Description
 from sketchlab.stores.head_tail import HeadTail
+from sketchlab.stores.quantized import Quantized
 from sketchlab.stores.rank1 import Rank1, Rank1SVD
+from sketchlab.stores.row_wise import RowWise
 from sketchlab.stores.rows import coalesce
+from sketchlab.stores.sm3 import SM3
 
 __all__ = [
+    "SM3",
+    "BucketMean",
     "CellStore",
     "Clean",
     "CountMinSketch",
@@ -22,7 +28,9 @@ __all__ = [
     "Dense",
     "Description",
     "HeadTail",
+    "Quantized",
     "Rank1",
     "Rank1SVD",
+    "RowWise",
     "coalesce",
 ]

@@ -30,7 +30,8 @@ pytestmark = [
 STEPS = 10 if driver.simulated() else battery.STEPS
 SHAPES = [Shape(8, 1, 3, 3), Shape(7, 3, 4, 2), Shape(6, 33, 3, 2), Shape(9, 2, 1, 4)]
 DIMS = [1, 3, 31, 33, 100, 1000, 1025, 4096]
-CASES = [case for case in battery.CASES if "svd" not in case]
+ON_HOSTS = "svd", "q8", "row-", "sm3", "mean"
+CASES = [case for case in battery.CASES if not any(store in case for store in ON_HOSTS)]
 SKETCHED = [case for case in CASES if "cs-" in case or "cms-" in case]
 
 
@@ -78,8 +79,9 @@ def test_agrees_with_the_oracle(case):
     """Every optimizer, store and decay; the shapes and dtypes take turns."""
     turn = CASES.index(case)
     shapes = [SHAPES[turn % len(SHAPES)]] if driver.simulated() else SHAPES + battery.SHAPES
+    dtype = np.float64 if turn % 5 == 4 or "q8" in case else np.float32
     for shape in shapes:
-        check(case, shape, np.float64 if turn % 5 == 4 else np.float32, deterministic=False)
+        check(case, shape, dtype, deterministic=False)
 
 
 @pytest.mark.parametrize("case", SKETCHED[:: 3 if driver.simulated() else 1])

@@ -14,7 +14,7 @@ from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
 from sketchlab.kernels.interface import Backend
 from sketchlab.kernels.scratch import Scratch
-from sketchlab.stores import HeadTail, Rank1SVD
+from sketchlab.stores import SM3, BucketMean, HeadTail, Quantized, Rank1SVD, RowWise
 
 __all__ = ["CUDA"]
 
@@ -79,9 +79,10 @@ class CUDA(Backend):
                 f"{description!r} decomposes matrices on the host, for analysis only: use "
                 'Rank1() or backend="cpu"'
             )
-        if isinstance(description, HeadTail) or getattr(description, "row_weights", False):
+        foreign = isinstance(description, (BucketMean, HeadTail, Quantized, RowWise, SM3))
+        if foreign or getattr(description, "row_weights", False):
             raise ConfigurationError(
-                f'{description!r} is not yet kept on a GPU: use a plain store or backend="cpu"'
+                f'{description!r} has no CUDA kernels: use backend="cpu" or "reference"'
             )
         self._run.use(self._stream)
         return description.allocate(n, dim, dtype, zeros=zeros(self._run))
