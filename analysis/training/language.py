@@ -1,17 +1,54 @@
-"""One run of the log-bilinear model with one of the `variants`, from settings to figures."""
+"""One run of the log-bilinear model with any optimizer, from settings to figures.
 
-from dataclasses import replace
+The two tables are updated sparsely. The position weights, 512 numbers, are trained densely by an
+exact optimizer of the same family. The rate falls linearly to zero during a run.
+"""
 
 import numpy as np
 
-import sketchlab as sl
 from analysis.problems import corpus as text
 from analysis.problems import log_bilinear as model
-from analysis.training.variants import BY_NAME
+from analysis.training import optimizers as make
+
+DIM = 128
+BATCH = 256
+SAMPLES = 600
+BASE_RATES = {"Momentum": 1.0, "Adagrad": 0.1, "Adam": 4e-3, "RMSprop": 4e-3}
+
+
+def constants(path):
+    """What all runs on a text have in common, as plain values."""
+    summary = text.load(path).summary()
+    return {"corpus": summary, "dim": DIM, "batch": BATCH, "samples": SAMPLES}
+
+
+def settings(plan, variant, learning_rate, replicate):
+    """Return the settings of a run: of a try, judged on validation text, for replicate 0.
+
+    `plan` has the steps and the words evaluated of a run and of a try, the seed and, under
+    ``common``, the `constants`.
+    """
+    trying = replicate == 0
+    return {
+        **variant.settings(),
+        "learning_rate": learning_rate,
+        "steps": plan["sweep_steps" if trying else "steps"],
+        "split": "validation" if trying else "test",
+        "evaluated_words": plan["validation_words" if trying else "test_words"],
+        "seed": plan["seed"],
+        "replicate": replicate,
+        **plan["common"],
+    }
+
+
+def cost(settings):
+    """Time of a run, in steps; scoring 50 words takes about as long as one step."""
+    words = settings["evaluated_words"] or settings["corpus"][settings["split"]]
+    return settings["steps"] + words / 50
 
 
 def measure(settings, inputs):
-    """Train once and return the perplexity, the bytes of state and the loss along the way.
+    """Train once and return the perplexity (``score``), the bytes of state and the losses.
 
     A run has diverged when its loss stops being finite, or when in the end it predicts worse
     than a guess among all words would.
@@ -21,7 +58,12 @@ def measure(settings, inputs):
     start, order, hashing = entropy.spawn(3)
     counts = np.bincount(corpus.tokens[corpus.positions["train"]], minlength=len(corpus.words))
     parameters = model.initialise(np.random.default_rng(start), counts, settings["dim"])
-    optimizers = _optimizers(settings, parameters, hashing)
+    seeds = iter(hashing.generate_state(2 * len(settings["stores"])).tolist())
+    optimizers = model.Parameters(
+        make.optimizer(settings, parameters.embedding, seeds),
+        make.optimizer(settings, parameters.softmax, seeds),
+        make.exact(settings, parameters.position),
+    )
     with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned of
         losses = _train(settings, corpus, parameters, optimizers, np.random.default_rng(order))
         perplexity = np.inf
@@ -29,33 +71,12 @@ def measure(settings, inputs):
             places = corpus.sample(settings["split"], settings["evaluated_words"])
             perplexity = model.perplexity(parameters, corpus, places)
     return {
-        "perplexity": perplexity if np.isfinite(perplexity) else None,
+        "score": perplexity if np.isfinite(perplexity) else None,
         "diverged": not perplexity <= len(corpus.words),
         "state_bytes": optimizers.embedding.nbytes + optimizers.softmax.nbytes,
         "position_state_bytes": optimizers.position.nbytes,
         "losses": [round(loss, 4) if np.isfinite(loss) else None for loss in losses],
     }
-
-
-def _optimizers(settings, parameters, hashing):
-    """One optimizer for each part of the model; every store of a table gets its own hash seed."""
-    variant = BY_NAME[settings["variant"]]
-    kinds = {name: store for name in "mv" if (store := getattr(variant, name)) is not None}
-    seeds = iter(hashing.generate_state(2 * len(kinds)).tolist())
-    make, rate = getattr(sl, variant.family), settings["learning_rate"]
-
-    def sketched(table):
-        return make(table, rate, **{name: _seeded(kinds[name], next(seeds)) for name in kinds})
-
-    return model.Parameters(
-        sketched(parameters.embedding),
-        sketched(parameters.softmax),
-        make(parameters.position, rate),
-    )
-
-
-def _seeded(store, seed):
-    return replace(store, seed=seed) if hasattr(store, "seed") else store
 
 
 def _train(settings, corpus, parameters, optimizers, generator):

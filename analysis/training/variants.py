@@ -5,9 +5,12 @@ Three forms of a sketch are told apart by how touched rows decay: the paper's Al
 its theorem is proved (``global``). All sketches here have depth 3 and the same compression.
 """
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 import sketchlab as sl
+from analysis.training.optimizers import plain
+from sketchlab.stores import Description
 
 COMPRESSION = 5
 DEPTH = 3
@@ -17,14 +20,16 @@ PAPER, RELEASED, LINEAR = "paper", "released code", "linear"
 class Variant(NamedTuple):
     """A way of keeping state. `m` and `v` are descriptions, None where the family has none.
 
-    `form` names whose update it is; `state` is the name that the paper's tables use.
+    `form` names whose update it is; `state` is the name that the paper's tables use; `options`
+    are further arguments of the optimizer.
     """
 
     family: str
     state: str
     form: str
-    m: sl.Dense | None = None
-    v: sl.Dense | None = None
+    m: Description | None = None
+    v: Description | None = None
+    options: dict = MappingProxyType({})
 
     @property
     def name(self):
@@ -34,6 +39,16 @@ class Variant(NamedTuple):
     def baseline(self):
         """Whether the family's state sizes are compared with this one's."""
         return self.state == "exact" and self.form == "lazy"
+
+    def settings(self):
+        """What a run's settings say of the optimizer, as plain values."""
+        kept = {"m": self.m, "v": self.v}
+        return {
+            "variant": self.name,
+            "family": self.family,
+            "stores": {name: plain(store) for name, store in kept.items() if store is not None},
+            "options": dict(self.options),
+        }
 
 
 def _cs(decay):

@@ -152,7 +152,7 @@ def _check_file(folder, steps):
     (study,) = json.loads(text)["studies"]
     assert study["configuration"]["steps"] == steps
     for row in study["summary"]["rows"]:
-        assert len(row["perplexities"]) == 3
-        assert len(row["sweep"]) == 5
-        best = min(row["sweep"], key=lambda tried: tried["validation_perplexity"] or math.inf)
+        assert len(row["scores"]) == 3
+        assert len(row["tries"]) == 5
+        best = min(row["tries"], key=lambda tried: tried["score"] or math.inf)
         assert row["learning_rate"] == best["learning_rate"]

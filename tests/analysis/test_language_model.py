@@ -6,6 +6,7 @@ from analysis.experiment import Options
 from analysis.experiments import language_model
 from analysis.problems import corpus
 from analysis.report import terminal
+from analysis.training import language
 from analysis.training.language import measure
 from analysis.training.variants import BY_NAME, VARIANTS
 
@@ -18,16 +19,10 @@ def setting(corpus_file):
     configuration, inputs = language_model.configure(Options(corpus=str(corpus_file)))
 
     def make(variant, **changes):
-        made = language_model._settings(
-            configuration,
-            variant,
-            learning_rate=configuration["base_rates"][variant.family],
-            steps=60,
-            replicate=1,
-            split="test",
-            evaluated_words=400,
-        )
-        return made | {"dim": DIM, "batch": 64, "samples": 50} | changes
+        rate = configuration["base_rates"][variant.family]
+        made = language.settings(configuration, variant, rate, replicate=1)
+        small = {"steps": 60, "evaluated_words": 400, "dim": DIM, "batch": 64, "samples": 50}
+        return made | small | changes
 
     return make, inputs
 
@@ -56,8 +51,8 @@ def test_a_run_follows_from_its_settings_alone(setting):
     variant = BY_NAME["Adam CS-MV (paper: lazy)"]
     first = measure(make(variant), inputs)
     assert measure(make(variant), inputs) == first
-    assert measure(make(variant, replicate=2), inputs)["perplexity"] != first["perplexity"]
-    assert measure(make(variant, seed=1), inputs)["perplexity"] != first["perplexity"]
+    assert measure(make(variant, replicate=2), inputs)["score"] != first["score"]
+    assert measure(make(variant, seed=1), inputs)["score"] != first["score"]
 
 
 def test_variants_of_a_replicate_see_the_same_data(setting):
@@ -81,7 +76,7 @@ def _study(configuration, perplexity_of):
 
     def result_of(settings):
         score = perplexity_of(settings)
-        return {"perplexity": score, "diverged": score is None, "state_bytes": 1000}
+        return {"score": score, "diverged": score is None, "state_bytes": 1000}
 
     summary = language_model.summarise(configuration, result_of)
     return summary["rows"], terminal(language_model.present(configuration, summary))
@@ -95,7 +90,7 @@ def configuration(corpus_file):
 def test_table_gives_mean_and_deviation_over_the_seeds(configuration):
     rows, text = _study(configuration, lambda settings: 100.0 + 2 * settings["replicate"])
     assert rows[0]["mean"] == 104 and rows[0]["std"] == 2
-    assert rows[0]["perplexities"] == [102, 104, 106]
+    assert rows[0]["scores"] == [102, 104, 106]
     assert text.count("104.0 ± 2.0") == len(VARIANTS)
 
 
@@ -103,7 +98,7 @@ def test_table_does_not_hide_diverged_runs(configuration):
     rows, text = _study(
         configuration, lambda settings: None if settings["replicate"] == 2 else 100.0
     )
-    assert rows[0]["diverged"] == 1 and rows[0]["perplexities"] == [100, None, 100]
+    assert rows[0]["diverged"] == 1 and rows[0]["scores"] == [100, None, 100]
     assert text.count("100.0 ± 0.0 (1 diverged)") == len(VARIANTS)
     _, text = _study(configuration, lambda settings: None)
     assert text.count(" diverged ") == len(VARIANTS)
@@ -112,7 +107,7 @@ def test_table_does_not_hide_diverged_runs(configuration):
 
 def test_everyone_gets_the_same_number_of_tries(configuration):
     rows, _ = _study(configuration, lambda settings: 100 + abs(settings["learning_rate"] - 0.01))
-    assert {len(row["sweep"]) for row in rows} == {configuration["tries"]}
+    assert {len(row["tries"]) for row in rows} == {configuration["tries"]}
 
 
 def test_quick_and_full_differ_in_size_alone(corpus_file):

@@ -1,0 +1,157 @@
+"""Variants of optimizers on one task, compared with equal effort for each.
+
+The learning rate of every variant, exact or sketched, is chosen by the same number of tries
+(`analysis.training.rates`) from the base of its family, each judged on validation data. Then every
+variant runs at its best rate with other seeds, judged on test data.
+"""
+
+import math
+import statistics
+from collections.abc import Callable
+from itertools import chain, zip_longest
+from typing import NamedTuple
+
+from analysis.training import rates
+
+FIRST_TRIES = len(rates.first_rates(1.0))
+
+
+class Comparison(NamedTuple):
+    """What is compared, and how much is done for each.
+
+    Parameters
+    ----------
+    variants : sequence of `analysis.training.variants.Variant`
+    base_rates : dict of str to float
+        For each family, the rate where every search begins.
+    tries, replicates : int
+        Runs of each variant in search of its rate (3 at least), and runs at the chosen rate.
+    settings : callable
+        ``settings(variant, learning_rate, replicate)`` of one run; replicate 0 is a try, and used
+        for nothing else. The run's result has a ``score`` (lower is better), ``diverged`` and
+        ``state_bytes``.
+    """
+
+    variants: tuple
+    base_rates: dict
+    tries: int
+    replicates: int
+    settings: Callable
+
+    def stages(self, result_of):
+        """Yield lists of settings: the tries, each after what was learnt before, then the runs."""
+        searches = [self._search(variant, result_of) for variant in self.variants]
+        yield [next(search) for search in searches for _ in range(FIRST_TRIES)]
+        for _ in range(self.tries - FIRST_TRIES):
+            yield [next(search) for search in searches]
+        best = [rates.best_rate(self._searched(variant, result_of)) for variant in self.variants]
+        yield [
+            self.settings(variant, rate, replicate)
+            for replicate in self._finals()
+            for variant, rate in zip(self.variants, best, strict=True)
+        ]
+
+    def rows(self, result_of):
+        """Return, for every variant, its tries, scores and bytes, and how it compares to exact."""
+        rows = [self._row(variant, result_of) for variant in self.variants]
+        exact = {
+            variant.family: row
+            for variant, row in zip(self.variants, rows, strict=True)
+            if variant.baseline
+        }
+        for row in rows:
+            base = exact[row["family"]]
+            row["exact_to_state"] = base["state_bytes"] / row["state_bytes"]
+            known = row["mean"] is not None and base["mean"]
+            row["score_to_exact"] = row["mean"] / base["mean"] if known else None
+        return rows
+
+    def workload(self, cost):
+        """Return the cost of all runs, and their number."""
+        total = 0
+        for variant in self.variants:
+            rate = self.base_rates[variant.family]
+            total += self.tries * cost(self.settings(variant, rate, 0))
+            total += self.replicates * cost(self.settings(variant, rate, 1))
+        return total, len(self.variants) * (self.tries + self.replicates)
+
+    def _finals(self):
+        return range(1, self.replicates + 1)
+
+    def _search(self, variant, result_of):
+        """Generate the settings of a variant's tries."""
+        tried = {}
+        first = rates.first_rates(self.base_rates[variant.family])
+        for number in range(self.tries):
+            rate = (
+                first[number] if number < FIRST_TRIES else rates.next_rate(_judge(tried, result_of))
+            )
+            tried[rate] = self.settings(variant, rate, 0)
+            yield tried[rate]
+
+    def _searched(self, variant, result_of):
+        """Return the scores of a finished search, by rising rate."""
+        tried = {tried["learning_rate"]: tried for tried in self._search(variant, result_of)}
+        return dict(sorted(_judge(tried, result_of).items()))
+
+    def _row(self, variant, result_of):
+        tried = self._searched(variant, result_of)
+        chosen = rates.best_rate(tried)
+        results = [result_of(self.settings(variant, chosen, number)) for number in self._finals()]
+        finished = [result["score"] for result in results if not result["diverged"]]
+        return {
+            "variant": variant.name,
+            "family": variant.family,
+            "state": variant.state,
+            "form": variant.form,
+            "learning_rate": chosen,
+            "rate_at_edge": chosen in (min(tried), max(tried)),
+            "tries": [
+                {"learning_rate": rate, "score": score if score < math.inf else None}
+                for rate, score in tried.items()
+            ],
+            "scores": [result["score"] for result in results],
+            "diverged": len(results) - len(finished),
+            "mean": statistics.fmean(finished) if finished else None,
+            "std": statistics.stdev(finished) if len(finished) > 1 else None,
+            "state_bytes": results[0]["state_bytes"],
+        }
+
+
+def _judge(tried, result_of):
+    """Return the score of each tried rate, infinite where training diverged."""
+    results = {rate: result_of(settings) for rate, settings in tried.items()}
+    return {
+        rate: math.inf if result["diverged"] else result["score"]
+        for rate, result in results.items()
+    }
+
+
+def stages(comparisons, result_of):
+    """Yield the stages of several comparisons together."""
+    together = zip_longest(*(one.stages(result_of) for one in comparisons), fillvalue=())
+    for lists in together:
+        yield list(chain(*lists))
+
+
+def workload(comparisons, cost):
+    """Return the cost of all runs of several comparisons, and their number."""
+    costs, numbers = zip(*(one.workload(cost) for one in comparisons), strict=True)
+    return sum(costs), sum(numbers)
+
+
+def rate_text(row):
+    """A row's learning rate, starred where a better one may lie beyond those that were tried."""
+    return f"{row['learning_rate']:.2g}{'*' if row['rate_at_edge'] else ''}"
+
+
+def score_text(row, form="{:.1f}"):
+    """A row's mean score with its deviation; it says what diverged."""
+    if row["mean"] is None:
+        return "diverged"
+    spread = "" if row["std"] is None else f" ± {form.format(row['std'])}"
+    lost = f" ({row['diverged']} diverged)" if row["diverged"] else ""
+    return f"{form.format(row['mean'])}{spread}{lost}"
+
+
+EDGE_NOTE = "*: the lowest or highest rate tried; a better one may lie beyond."

@@ -1,0 +1,55 @@
+"""From settings to live optimizers: a family, how each moment is kept, and further options.
+
+Settings are plain values, so descriptions of stores are written as dicts. They carry no hash
+seeds: these are drawn anew for every replicate and for every table.
+"""
+
+from dataclasses import replace
+
+import sketchlab as sl
+from sketchlab.stores import Description
+
+
+def plain(description):
+    """Return a description of a store as plain values, without its hash seed."""
+    return _unseeded(description.to_dict())
+
+
+def optimizer(settings, table, seeds):
+    """Return the optimizer of a table.
+
+    Parameters
+    ----------
+    settings : dict
+        ``family`` ("Adam", ...), ``learning_rate``, ``stores`` (a dict from `plain` for each
+        moment; one that is left out is kept exactly) and ``options`` (further arguments).
+    table : ndarray
+        Updated in place.
+    seeds : iterator of int
+        Every store takes one.
+    """
+    stores = {
+        moment: _seeded(Description.from_dict(settings["stores"][moment]), next(seeds))
+        for moment in sorted(settings["stores"])
+    }
+    family = getattr(sl, settings["family"])
+    return family(table, settings["learning_rate"], **settings["options"], **stores)
+
+
+def exact(settings, table):
+    """Return the optimizer of a small dense part: the same family, its state kept exactly."""
+    return optimizer(settings | {"stores": {}}, table, iter(()))
+
+
+def _unseeded(fields):
+    return {
+        name: _unseeded(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if name != "seed"
+    }
+
+
+def _seeded(description, seed):
+    if hasattr(description, "tail"):
+        return replace(description, tail=_seeded(description.tail, seed))
+    return replace(description, seed=seed) if hasattr(description, "seed") else description
