@@ -2,6 +2,8 @@
 
 from analysis.experiments import (
     approximation_error,
+    cleaning,
+    dense_layers,
     gpu_speed,
     language_model,
     power_law_curves,
@@ -14,7 +16,9 @@ EXPERIMENTS = {
     for module in (
         language_model,
         approximation_error,
+        cleaning,
         power_law_curves,
+        dense_layers,
         store_map,
         speed,
         gpu_speed,
