@@ -11,11 +11,11 @@ import numpy as np
 import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
 from analysis.problems import corpus as text
-from analysis.problems import log_bilinear as model
 from analysis.statistics import CLAIM_ERROR, at_most, mean_interval, together
+from analysis.training.exact_run import TABLES, exact_run
 
 LIMIT = 0.2
-BATCH, SAMPLES, RATE = 256, 600, 1e-3
+RATE = 1e-3
 VARIABLES = ("gradient", "M", "V")
 
 
@@ -54,44 +54,46 @@ def given(options):
 
 def measure(settings, sequence, path):
     """Midpoints along one training run with exact Adam, of both tables."""
-    corpus = text.load(path)
-    start, order = sequence.spawn(2)
-    counts = np.bincount(corpus.tokens[corpus.positions["train"]], minlength=len(corpus.words))
-    parameters = model.initialise(np.random.default_rng(start), counts, settings["dim"])
-    optimizers = {
-        name: sl.Adam(getattr(parameters, name), RATE, backend="reference")
-        for name in ("embedding", "softmax", "position")
-    }
-    generator, proposal = np.random.default_rng(order), model.LogUniform(len(corpus.words))
-    found = {name: [] for name in ("embedding", "softmax")}
-    for step in range(1, settings["steps"] + 1):
-        places = generator.choice(corpus.positions["train"], BATCH)
-        contexts, targets = corpus.windows(places)
-        gradients = model.gradients(
-            parameters,
-            contexts,
-            targets,
-            proposal.log_expected(targets, SAMPLES),
-            proposal.negatives(generator, SAMPLES),
-        )
-        optimizers["position"].step(gradients.position)
-        for name, midpoints in found.items():
-            sparse = getattr(gradients, name)
-            optimizers[name].step(sparse.values, rows=sparse.rows)
-            if step % settings["every"] == 0:
-                midpoints.append(_midpoints(optimizers[name], sparse))
+    found = {name: [] for name in TABLES}
+    run = exact_run(text.load(path), sl.Adam, RATE, settings["dim"], settings["steps"], sequence)
+    for step in run:
+        if step.number % settings["every"] == 0:
+            for name in TABLES:
+                found[name].append(midpoints(*variables(step, name)))
     return {"midpoints": found}
 
 
-def _midpoints(optimizer, sparse):
-    """Midpoints of gradient, M and V: over all entries, then over rows that are not zero."""
-    rows, values = sl.stores.coalesce(np.asarray(sparse.rows, np.int64), sparse.values)
-    touched = optimizer.v.table.any(axis=1)
-    moments = [values, optimizer.m.table[touched], optimizer.v.table[touched]]
+def variables(step, name):
+    """Gradient, M and V of a table after a step: the rows of each that are not zero.
+
+    Parameters
+    ----------
+    step : Step
+    name : str
+        Of the table.
+
+    Returns
+    -------
+    rows : list of ndarray
+        For each of `VARIABLES`, the rows kept.
+    values : list of ndarray
+        Their values.
+    entries : int
+        Of the whole table.
+    """
+    optimizer = getattr(step.optimizers, name)
+    rows, gradients = step.gradients[name]
+    touched = np.flatnonzero(optimizer.v.table.any(axis=1))
+    moments = [store.table[touched] for store in (optimizer.m, optimizer.v)]
+    return [rows, touched, touched], [gradients, *moments], optimizer.table.size
+
+
+def midpoints(rows, values, entries):
+    """Midpoints of `variables`: over all entries, then over rows that are not zero."""
     return {
-        "all": [midpoint(kept, optimizer.table.size) for kept in moments],
-        "touched": [midpoint(kept) for kept in moments],
-        "rows": [len(rows), int(touched.sum())],
+        "all": [midpoint(kept, entries) for kept in values],
+        "touched": [midpoint(kept) for kept in values],
+        "rows": [len(rows[0]), len(rows[1])],
     }
 
 
@@ -103,7 +105,7 @@ def judge(measurements):
                 for _, result in measurements
             ]
         )
-        for name in ("embedding", "softmax")
+        for name in TABLES
         for kind in ("all", "touched")
     }
     comparisons = 2 * len(VARIABLES)
@@ -112,7 +114,7 @@ def judge(measurements):
             float(end)
             for end in mean_interval(series[name, "all"][:, at], CLAIM_ERROR / comparisons)
         ]
-        for name in ("embedding", "softmax")
+        for name in TABLES
         for at, variable in enumerate(VARIABLES)
     }
     highest = max(intervals.values())
@@ -132,7 +134,7 @@ def judge(measurements):
 def _shown(series, kind):
     return "; ".join(
         f"{name} " + ", ".join(f"{value:.3f}" for value in series[name, kind].mean(axis=0))
-        for name in ("embedding", "softmax")
+        for name in TABLES
     )
 
 

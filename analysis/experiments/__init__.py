@@ -1,8 +1,26 @@
 """One file for each table or figure; all of them, by name, in `EXPERIMENTS`."""
 
-from analysis.experiments import gpu_speed, language_model, speed, store_map
+from analysis.experiments import (
+    approximation_error,
+    cleaning,
+    dense_layers,
+    gpu_speed,
+    language_model,
+    power_law_curves,
+    speed,
+    store_map,
+)
 
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (language_model, store_map, speed, gpu_speed)
+    for module in (
+        language_model,
+        approximation_error,
+        cleaning,
+        power_law_curves,
+        dense_layers,
+        store_map,
+        speed,
+        gpu_speed,
+    )
 }

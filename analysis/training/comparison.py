@@ -154,4 +154,11 @@ def score_text(row, form="{:.1f}"):
     return f"{form.format(row['mean'])}{spread}{lost}"
 
 
+def accuracy_row(row):
+    """A row whose scores are shares of errors, its mean and deviation as accuracy in percent."""
+    mean = None if row["mean"] is None else 100 * (1 - row["mean"])
+    std = None if row["std"] is None else 100 * row["std"]
+    return row | {"mean": mean, "std": std}
+
+
 EDGE_NOTE = "*: the lowest or highest rate tried; a better one may lie beyond."

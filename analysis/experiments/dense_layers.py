@@ -1,0 +1,176 @@
+"""Sketches of the state of dense layers: single weights or short blocks of them share buckets.
+
+A perceptron on handwritten digits (`analysis.training.digits`), every step dense. The learning
+rate of every variant is chosen with the same effort (`analysis.training.comparison`).
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import sketchlab as sl
+from analysis.experiment import Experiment, Table
+from analysis.problems import digits as data
+from analysis.training import comparison, digits
+from analysis.training.variants import Variant
+
+DEPTH = 3
+ELEMENT, BLOCK = 1, 8
+FULL = {"epochs": 15, "tries": 5, "replicates": 3}
+QUICK = {"epochs": 3, "tries": 3, "replicates": 3}
+EXACT = sl.Dense(decay="lazy")
+
+
+class View(NamedTuple):
+    """A variant, and how many neighbouring weights make a row of its stores (None: all)."""
+
+    variant: Variant
+    block: int | None
+
+
+def _cms(compression, decay):
+    if decay == "conservative":
+        return sl.CountMinSketch(None, DEPTH, compression, conservative=True)
+    return sl.CountMinSketch(None, DEPTH, compression, decay)
+
+
+def _cs(compression, decay):
+    return sl.CountSketch(None, DEPTH, compression, decay)
+
+
+def _form(block, compression, decay):
+    unit = "element-wise" if block == 1 else f"blocks of {block}"
+    return f"{unit}, {compression}x, {decay}"
+
+
+def _rmsprop(block, compression, decay):
+    form = _form(block, compression, decay)
+    return View(Variant("RMSprop", "CMS", form, v=_cms(compression, decay)), block)
+
+
+def _cs_mv(block, compression, decay):
+    form = _form(block, compression, decay)
+    m, v = _cs(compression, decay), _cms(compression, decay)
+    return View(Variant("Adam", "CS-MV", form, m=m, v=v), block)
+
+
+def _cs_v(block, compression, decay):
+    form = _form(block, compression, decay)
+    return View(Variant("Adam", "CS-V", form, m=EXACT, v=_cms(compression, decay)), block)
+
+
+RANK_1 = sl.Rank1(decay="global")
+VIEWS = (
+    View(Variant("Momentum", "exact", "lazy", m=EXACT), None),
+    View(Variant("Momentum", "CS", _form(ELEMENT, 5, "lazy"), m=_cs(5, "lazy")), ELEMENT),
+    View(Variant("RMSprop", "exact", "lazy", v=EXACT), None),
+    *(
+        _rmsprop(block, compression, decay)
+        for block in (ELEMENT, BLOCK)
+        for compression in (5, 20)
+        for decay in ("lazy", "global", "conservative")
+    ),
+    View(Variant("RMSprop", "NMF rank-1", "rows and columns", v=RANK_1), None),
+    View(Variant("Adam", "exact", "lazy", m=EXACT, v=EXACT), None),
+    _cs_v(ELEMENT, 5, "lazy"),
+    _cs_v(ELEMENT, 20, "lazy"),
+    _cs_mv(ELEMENT, 5, "lazy"),
+    _cs_mv(ELEMENT, 5, "global"),
+    _cs_mv(BLOCK, 5, "lazy"),
+    View(Variant("Adam", "NMF rank-1 V", "rows and columns", m=EXACT, v=RANK_1), None),
+)
+_BLOCKS = {view.variant.name: view.block for view in VIEWS}
+
+
+def configure(options):
+    """Return what the options ask for.
+
+    Raises
+    ------
+    UsageError
+        scikit-learn is not installed.
+    """
+    configuration = {
+        **(QUICK if options.quick else FULL),
+        "mode": "quick" if options.quick else "full",
+        "base_rates": digits.BASE_RATES,
+        "samples": len(data.load().labels),
+        "seed": options.seed,
+    }
+    return configuration, None
+
+
+def _comparison(configuration):
+    return comparison.Comparison(
+        tuple(view.variant for view in VIEWS),
+        configuration["base_rates"],
+        configuration["tries"],
+        configuration["replicates"],
+        partial(_settings, configuration),
+    )
+
+
+def _settings(configuration, variant, learning_rate, replicate):
+    block = _BLOCKS[variant.name]
+    return digits.settings(configuration, variant, block, learning_rate, replicate)
+
+
+def stages(configuration, result_of):
+    """Yield the tries of the search, each after what was learnt before, and then the runs."""
+    return _comparison(configuration).stages(result_of)
+
+
+def summarise(configuration, result_of):
+    """Return, for every variant, its tries, its test errors and its bytes of state."""
+    return {"rows": _comparison(configuration).rows(result_of)}
+
+
+def present(configuration, summary):
+    """Return the table of test accuracies."""
+    share = f"{data.SPLITS['test']:.0%}"
+    notes = [
+        f"{configuration['replicates']} seeds, {configuration['epochs']} epochs in batches of "
+        f"{digits.BATCH}; perceptron {'-'.join(map(str, digits.SIZES))}; accuracy on {share} of "
+        f"{configuration['samples']:,} digits, dealt anew for every seed.",
+        "State: of the weight matrices; ratio: the family's exact state over this one's. Sketches "
+        f"have depth {DEPTH}.",
+    ]
+    if any(row["rate_at_edge"] for row in summary["rows"]):
+        notes.append(comparison.EDGE_NOTE)
+    return Table(
+        EXPERIMENT.title,
+        ("optimizer", "state", "form", "first rate", "test accuracy, %", "state, bytes", "ratio"),
+        [_row(row) for row in summary["rows"]],
+        notes,
+    )
+
+
+def _row(row):
+    return (
+        row["family"],
+        row["state"],
+        row["form"],
+        comparison.rate_text(row),
+        comparison.score_text(comparison.accuracy_row(row)),
+        f"{row['state_bytes']:,}",
+        f"{row['exact_to_state']:.1f}",
+    )
+
+
+def workload(configuration):
+    """Return the epochs of all runs, and their number."""
+    return _comparison(configuration).workload(digits.cost)
+
+
+EXPERIMENT = Experiment(
+    name="dense-layers",
+    title="Element-wise and blocked sketches of dense layers: accuracy against optimizer state",
+    source="Spring et al. 2019, Table 5, on handwritten digits and a small perceptron",
+    duration={"quick": "1 min", "full": "5 min"},
+    configure=configure,
+    stages=stages,
+    measure=digits.measure,
+    summarise=summarise,
+    present=present,
+    cost=digits.cost,
+    workload=workload,
+)
