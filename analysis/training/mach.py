@@ -1,0 +1,135 @@
+"""One run of MACH on the ICD-10-CM codes with any optimizer, from settings to figures.
+
+The classifiers are trained one after the other, each on the same batches. The input table is
+updated sparsely, the output table densely. The rate falls linearly to zero during a run.
+"""
+
+import numpy as np
+
+from analysis.problems import icd
+from analysis.problems import mach as model
+from analysis.training import optimizers as make
+
+HIDDEN = 64
+META_CLASSES = 2_000
+CLASSIFIERS = 2
+BATCH = 256
+RECALLS = (1, 10, 100)
+BASE_RATES = {"Adam": 4e-3, "RMSprop": 4e-3}
+
+
+def constants():
+    """What all runs have in common, as plain values."""
+    return {
+        "data": icd.load().summary(),
+        "hidden": HIDDEN,
+        "meta_classes": META_CLASSES,
+        "classifiers": CLASSIFIERS,
+        "batch": BATCH,
+    }
+
+
+def settings(plan, variant, learning_rate, replicate):
+    """Return the settings of a run: of a try, judged on validation queries, for replicate 0.
+
+    `plan` has the steps (``steps``, ``sweep_steps``) and the queries (``test_queries``,
+    ``validation_queries``, None for all) of a run and of a try, the seed and, under ``common``,
+    the `constants`.
+    """
+    trying = replicate == 0
+    return {
+        **variant.settings(),
+        "learning_rate": learning_rate,
+        "steps": plan["sweep_steps" if trying else "steps"],
+        "split": "validation" if trying else "test",
+        "queries": plan["validation_queries" if trying else "test_queries"],
+        "seed": plan["seed"],
+        "replicate": replicate,
+        **plan["common"],
+    }
+
+
+def cost(settings):
+    """Time of a run, in steps of one classifier; 20 queries take about as long as one step."""
+    queries = settings["queries"] or settings["data"][settings["split"]]
+    return settings["classifiers"] * (settings["steps"] + queries / 20)
+
+
+def measure(settings, _):
+    """Train once and return recalls, ``score`` (1 − Recall@100), bytes of state and losses.
+
+    A run has diverged when a loss stops being finite.
+    """
+    task = icd.load()
+    entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
+    order, classes, *starts = entropy.spawn(2 + settings["classifiers"])
+    members = model.meta_classes(
+        int(classes.generate_state(1)[0]),
+        task.classes,
+        settings["classifiers"],
+        settings["meta_classes"],
+    )
+    queries, labels = task.queries(settings["split"], settings["queries"])
+    answers, losses, state_bytes = [], [], 0
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned of
+        for start, of_class in zip(starts, members):
+            targets, generator = of_class[task.labels["train"]], np.random.default_rng(order)
+            trained = _classifier(settings, task.features["train"], targets, start, generator)
+            answers.append(model.probabilities(trained["parameters"], queries))
+            losses.append(trained["losses"])
+            state_bytes += trained["state_bytes"]
+    diverged = not np.isfinite([curve[-1] for curve in losses]).all()
+    found = model.ranks(np.array(answers), members, labels)
+    recalls = {str(k): float(np.mean(found <= k)) for k in RECALLS}
+    return {
+        "score": None if diverged else 1 - recalls["100"],
+        "diverged": diverged,
+        "recalls": recalls,
+        "state_bytes": state_bytes,
+        "losses": [[round(x, 4) if np.isfinite(x) else None for x in curve] for curve in losses],
+    }
+
+
+def _classifier(settings, features, targets, start, generator):
+    """Train one classifier; return its parameters, losses and bytes of auxiliary state."""
+    begin, hashing = start.spawn(2)
+    parameters = model.initialise(
+        np.random.default_rng(begin),
+        features.shape[1],
+        settings["hidden"],
+        settings["meta_classes"],
+    )
+    seeds = iter(hashing.generate_state(2 * len(settings["stores"])).tolist())
+    optimizers = [make.optimizer(settings, table, seeds) for table in parameters]
+    losses = _train(settings, features, targets, parameters, optimizers, generator)
+    state_bytes = sum(optimizer.nbytes for optimizer in optimizers)
+    return {"parameters": parameters, "losses": losses, "state_bytes": state_bytes}
+
+
+def _train(settings, features, targets, parameters, optimizers, generator):
+    """Take the steps; return the mean loss of each 4 % of them."""
+    part = max(1, settings["steps"] // 25)
+    losses, recent = [], []
+    batches = _batches(len(targets), settings["batch"], generator)
+    for step in range(1, settings["steps"] + 1):
+        batch = next(batches)
+        gradients = model.gradients(parameters, features[batch], targets[batch])
+        recent.append(gradients.loss)
+        if not np.isfinite(gradients.loss):
+            return [*losses, gradients.loss]
+        for optimizer in optimizers:
+            optimizer.lr = settings["learning_rate"] * (1 - (step - 1) / settings["steps"])
+        optimizers[0].step(gradients.input.values, rows=gradients.input.rows)
+        optimizers[1].step(gradients.output)
+        if step % part == 0 or step == settings["steps"]:
+            losses.append(float(np.mean(recent)))
+            recent.clear()
+    return losses
+
+
+def _batches(examples, size, generator):
+    """Yield batches without end: every epoch all examples in a new order, the last few left out."""
+    while True:
+        order = generator.permutation(examples)
+        for begin in range(0, examples - size + 1, size):
+            yield order[begin : begin + size]
