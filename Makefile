@@ -19,7 +19,7 @@ PTX_STAMP := $(VENV)/.installed-ptx
 
 help:
 	@echo "make validate   check every claim and train the language model, quickly; print the tables"
-	@echo "make figures    draw the figures from the stored results"
+	@echo "make figures    draw all figures; first run, quickly, what has no results yet"
 	@echo "make test       run all tests, and the examples in the docstrings"
 	@echo "make test-ptx   compile all CUDA kernels, which needs no GPU, and print their registers"
 	@echo "make test-gpu   run the tests of the CUDA backend on this machine's GPU"
@@ -37,8 +37,7 @@ validate: $(STAMP)
 	@$(BIN)/python -m analysis run claims language-model --quick $(ARGS)
 
 figures: $(STAMP)
-	@test -f figures/__main__.py || { echo "There are no figures to draw yet." >&2; exit 1; }
-	@$(BIN)/python -m figures $(ARGS)
+	@$(BIN)/python -m figures --run-missing $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto $(ARGS)

@@ -103,8 +103,10 @@ def read(path):
         raise ValueError("not text") from None
     except json.JSONDecodeError:
         raise ValueError("not valid JSON") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError("not a result file of this version")
+    if not isinstance(content, dict) or "format" not in content:
+        raise ValueError("not a result file")
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']!r}, where this version reads {FORMAT}")
     runs, studies = content.get("runs"), content.get("studies")
     if not _all_hold(runs, "settings", "result", "made_by"):
         raise ValueError("a run is incomplete")

@@ -1,0 +1,58 @@
+"""Adagrad's regret on convex sparse problems, exact and sketched (theory §5)."""
+
+from figures.common import style
+from figures.common.figure import Figure
+
+FORMS = {"exact": "exact", "count-min": "global", "conservative": "conservative"}
+
+
+def draw(study):
+    size, horizons = study.configuration["size"], study.curves["horizons"]
+    page, panels = style.panels(2.5, columns=len(size["problems"]), sharey=True, squeeze=False)
+    for axes, problem in zip(panels[0], size["problems"]):
+        for entry in study.curves["regret"]:
+            if entry["problem"] == problem:
+                look = style.FORMS[FORMS[entry["form"]]]
+                axes.plot(horizons, entry["regret"], label=entry["form"], **look.line())
+                _band(axes, study, problem, entry["form"], look)
+        start = 0.8 * min(e["regret"][0] for e in study.curves["regret"])
+        guide = [start * (horizon / horizons[0]) ** -0.5 for horizon in horizons]
+        axes.plot(horizons, guide, color=style.GREY, linewidth=0.8, label="∝ T^(−1/2)")
+        axes.set(xscale="log", yscale="log", title=problem, xlabel="steps T")
+        axes.set_xticks(horizons, [f"{horizon:,}" for horizon in horizons], rotation=30)
+        axes.minorticks_off()
+    panels[0][0].set_ylabel("average regret")
+    style.plain_ticks(panels[0][0].yaxis)
+    style.legend_above(page, panels[0][0], 2)
+    return page
+
+
+def _band(axes, study, problem, form, look):
+    size = study.configuration["size"]
+    fixed = {name: size[name] for name in ("n", "samples", "horizons", "compression")}
+    curves = [run[form] for run in study.runs_of(problem=problem, **fixed)]
+    if curves:
+        low, high = zip(*((min(values), max(values)) for values in zip(*curves)))
+        axes.fill_between(size["horizons"], low, high, color=look.color, alpha=0.15, lw=0)
+
+
+def caption(study):
+    size = study.configuration["size"]
+    slopes = "; ".join(
+        f"{entry['problem']}, {entry['form']} {style.signed(entry['slope'][0])}"
+        for entry in study.curves["regret"]
+    )
+    return (
+        f"Average regret of Adagrad after T steps on sparse problems with Zipf features (n = "
+        f"{size['n']}, v sketched {size['compression']}×); means of {size['draws']} draws, bands "
+        f"from lowest to highest. Slopes: {slopes}; the claim is −1/2 or steeper."
+    )
+
+
+FIGURE = Figure(
+    name="adagrad-regret",
+    title="Adagrad's average regret, exact and sketched",
+    needs=("adagrad-regret",),
+    draw=draw,
+    caption=caption,
+)

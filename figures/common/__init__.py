@@ -1,0 +1,1 @@
+"""What all drawings share: how results are read, how a figure looks, and where it is written."""

@@ -1,0 +1,90 @@
+"""One look for all figures: sizes, and the colour, marker and line of every store.
+
+Colours are Okabe & Ito's, which colour-blind readers can tell apart; markers and lines differ as
+well, so that a figure can be read in grey.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+from matplotlib.figure import Figure as Page
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+WIDTH = 3.3
+BLACK, GREY = "#000000", "#8c8c8c"
+VERMILION, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#009E73", "#CC79A7"
+SKY, ORANGE = "#56B4E9", "#E69F00"
+_STYLE = Path(__file__).with_name("house.mplstyle")
+
+
+class Look(NamedTuple):
+    """How one series is drawn."""
+
+    color: str
+    marker: str
+    linestyle: str
+
+    def line(self, **others):
+        """Keywords for `plot` and `errorbar`."""
+        return self._asdict() | {"markerfacecolor": "white"} | others
+
+    def points(self, **others):
+        """Keywords for points without a line between them."""
+        return self.line(linestyle="none", **others)
+
+
+#: Any number of series, in order.
+LOOKS = (
+    Look(BLACK, "o", "-"),
+    Look(VERMILION, "s", "--"),
+    Look(BLUE, "^", "-."),
+    Look(GREEN, "v", (0, (5, 1))),
+    Look(PURPLE, "D", ":"),
+    Look(SKY, "X", (0, (3, 1, 1, 1, 1, 1))),
+    Look(ORANGE, "P", (0, (1, 1))),
+    Look(GREY, "*", "-"),
+)
+
+#: The forms of a store keep their look through all figures.
+FORMS = {
+    "exact": LOOKS[0],
+    "lazy": LOOKS[1],
+    "global": LOOKS[2],
+    "conservative": LOOKS[3],
+    "bucket": LOOKS[6],
+    "rank-1": LOOKS[4],
+    "head-tail": LOOKS[5],
+}
+
+
+def house():
+    """The style, as a context in which figures are made and written."""
+    return matplotlib.rc_context(fname=_STYLE)
+
+
+def panels(height, rows=1, columns=1, **options):
+    """Return a page of one column's width and its axes: one, or an array where there are more."""
+    page = Page(figsize=(WIDTH, height))
+    return page, page.subplots(rows, columns, **options)
+
+
+def legend_above(page, handles_of, columns, **options):
+    """Put one legend above all panels, from the series of one of them."""
+    handles, labels = handles_of.get_legend_handles_labels()
+    page.legend(handles, labels, loc="outside upper center", ncols=columns, **options)
+
+
+def plain_ticks(axis):
+    """Label a logarithmic axis with plain numbers, and enough of them where it spans little."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(MaxNLocator(5) if high < 6 * low else LogLocator(subs=(1, 2, 5)))
+    if high > 100 * low:
+        axis.set_major_locator(LogLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def signed(value, digits=2):
+    """Return a number as text, with a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−")

@@ -1,0 +1,57 @@
+"""How point-query errors fall as a sketch widens (theory §1)."""
+
+from figures.common import style
+from figures.common.figure import Figure
+
+LAWS = {"count-sketch": (1.0, 1.5, 2.0), "count-min": (1.5, 2.0)}
+RATES = {"count-sketch": "w^(−1/2)", "count-min": "w^(−1)"}
+
+
+def draw(study):
+    size, runs = study.configuration["size"], study.curves["runs"]
+    slopes = {(s["kind"], s["exponent"]): s["slope"][0] for s in study.curves["slopes"]}
+    page, panels = style.panels(2.9, columns=2, sharey=True)
+    for number, (axes, kind) in enumerate(zip(panels, LAWS)):
+        mine = runs[number * size["groups"] : (number + 1) * size["groups"]]
+        flat = [run["flat"] for run in mine]
+        laws = [[[at[law] for at in run["laws"]] for run in mine] for law in range(len(LAWS[kind]))]
+        for look, exponent, curves in zip(style.LOOKS, (0, *LAWS[kind]), (flat, *laws)):
+            label = f"{exponent:g}: {style.signed(slopes[kind, exponent])}"
+            _band(axes, size["widths"], curves, look, label)
+        axes.set(
+            xscale="log",
+            yscale="log",
+            title=f"{kind}\n(claim: {RATES[kind]})",
+            xlabel="width w, buckets",
+        )
+        axes.set_xticks(size["widths"], size["widths"])
+        axes.minorticks_off()
+        axes.legend(title="a: slope", title_fontsize=6.5, loc="lower left")
+    panels[0].set_ylabel("mean error |x̂ − x|")
+    return page
+
+
+def _band(axes, widths, curves, look, label):
+    middle = [sum(values) / len(values) for values in zip(*curves)]
+    low, high = zip(*((min(values), max(values)) for values in zip(*curves)))
+    axes.plot(widths, middle, label=label, **look.line())
+    axes.fill_between(widths, low, high, color=look.color, alpha=0.15, lw=0)
+
+
+def caption(study):
+    size = study.configuration["size"]
+    return (
+        f"Mean error of a sketch of {size['n']:,} numbers against its width: one row of buckets "
+        "and no heavy entries (a = 0: equal numbers for count-min, normal ones for count-sketch), "
+        f"three rows and x_i = i^(−a). Means of {size['groups']} groups of hash functions, bands "
+        "from the lowest group to the highest; legends give a and the measured slope."
+    )
+
+
+FIGURE = Figure(
+    name="error-against-width",
+    title="Error of a point query against the width",
+    needs=("graceful-width",),
+    draw=draw,
+    caption=caption,
+)

@@ -1,0 +1,46 @@
+"""Whether sketched optimizers keep SGD's rate, T^(−1/2) (theory §5)."""
+
+from figures.common import style
+from figures.common.figure import Figure
+
+
+def draw(study):
+    horizons, means, slopes = (study.curves[name] for name in ("horizons", "means", "slopes"))
+    size = study.configuration["size"]
+    runs = study.runs_of(**{name: size[name] for name in ("n", "width", "horizons", "columns")})
+    page, axes = style.panels(3.1)
+    for look, (name, values) in zip(style.LOOKS, means.items()):
+        label = f"{name}: {style.signed(slopes[name][0])}"
+        axes.plot(horizons, values, label=label, **look.line())
+        spread = [[run[name][at] for run in runs] for at in range(len(horizons))]
+        if runs:
+            low, high = map(min, spread), map(max, spread)
+            axes.fill_between(horizons, list(low), list(high), color=look.color, alpha=0.15, lw=0)
+    start = 0.7 * min(values[0] for values in means.values())
+    guide = [start * (horizon / horizons[0]) ** -0.5 for horizon in horizons]
+    axes.plot(horizons, guide, color=style.GREY, linewidth=0.8, label="∝ T^(−1/2)")
+    axes.set(xscale="log", yscale="log", xlabel="steps T", ylabel="mean ‖∇f‖² over T steps")
+    axes.set_xticks(horizons, [f"{horizon:,}" for horizon in horizons])
+    axes.minorticks_off()
+    style.legend_above(page, axes, 2)
+    return page
+
+
+def caption(study):
+    size = study.configuration["size"]
+    return (
+        "Mean squared gradient norm against the number of steps T, each T a run of its own with "
+        f"η ∝ T^(−1/2), on a smooth non-convex sum with noise (n = {size['n']}, sketches of 3 × "
+        f"{size['width']} buckets); means of {size['draws']} draws of data and hash functions, "
+        "bands from the lowest to the highest. The legend gives the slopes of the means; the "
+        "claim is −1/2. No theorem covers Adam with a sketched first moment."
+    )
+
+
+FIGURE = Figure(
+    name="sgd-rate",
+    title="The rate of SGD, exact and sketched",
+    needs=("sgd-rate",),
+    draw=draw,
+    caption=caption,
+)

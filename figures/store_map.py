@@ -1,0 +1,80 @@
+"""Which count-min store errs least, as a map (theory §4: no single winner)."""
+
+from itertools import product
+
+from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.patches import Patch
+
+from figures.common import style
+from figures.common.figure import Figure
+
+STORES = ("lazy", "bucket", "global", "conservative")
+
+
+def draw(study):
+    grid = {_place(point): point["errors"] for point in study.summary["grid"]}
+    axes_of = {name: study.configuration[name] for name in ("keep", "exponent", "load", "touched")}
+    keeps, exponents, loads, rates = axes_of.values()
+    page, panels = style.panels(
+        1.1 + 0.85 * len(rates), len(rates), len(keeps), sharex=True, sharey=True, squeeze=False
+    )
+    for (row, rate), (column, keep) in product(enumerate(rates), enumerate(keeps)):
+        axes = panels[row][column]
+        errors = [[grid[load, keep, rate, a] for a in exponents] for load in loads]
+        winners = [[min(cell, key=cell.get) for cell in line] for line in errors]
+        codes = [[STORES.index(winner) for winner in line] for line in winners]
+        axes.imshow(codes, cmap=_PALE, vmin=0, vmax=len(STORES) - 1, aspect="auto", origin="lower")
+        for (y, line), (x, _) in product(enumerate(winners), enumerate(exponents)):
+            best = errors[y][x][line[x]]
+            axes.text(x, y, f"{best:.1f}", ha="center", va="center", fontsize=5.5)
+        axes.set_xticks(range(len(exponents)), [f"{a:g}" for a in exponents])
+        axes.set_yticks(range(len(loads)), loads)
+        axes.tick_params(length=0, labelsize=6)
+        axes.grid(visible=False)
+        if row == 0:
+            axes.set_title(f"c = {keep:g}", fontsize=6.5)
+        if column == len(keeps) - 1:
+            axes.annotate(
+                f"p = {rate:g}", (1.04, 0.5), xycoords="axes fraction", rotation=90, va="center"
+            )
+    page.supxlabel("Zipf exponent a of the rows", fontsize=7.5)
+    page.supylabel("load K, rows a bucket", fontsize=7.5)
+    page.legend(
+        handles=[Patch(color=_PALE(at), label=name) for at, name in enumerate(STORES)],
+        loc="outside upper center",
+        ncols=4,
+    )
+    return page
+
+
+def _place(point):
+    return tuple(point[axis] for axis in ("load", "keep", "touched", "exponent"))
+
+
+def _pale(color):
+    return tuple(0.45 + 0.55 * part for part in to_rgb(color))
+
+
+_PALE = ListedColormap([_pale(style.FORMS[name].color) for name in STORES])
+
+
+def caption(study):
+    summary = study.summary
+    always = ", ".join(f"{name} {loss:.2f}" for name, loss in summary["loss_of_always"].items())
+    return (
+        "The count-min store of the smallest error and that error, the mean of |log₂(x̂/x)| in "
+        "octaves, by decay c (columns), share p of rows that a step touches (rows), load K and "
+        "exponent a of the rows' magnitudes i^(−a). A map fitted to these streams chooses, on "
+        f"{len(summary['held_out'])} others, a store within a quarter of an octave of the best in "
+        f"{summary['hits']:.0%}; it loses {summary['loss']:.2f} octaves on average (always the "
+        f"same store: {always})."
+    )
+
+
+FIGURE = Figure(
+    name="store-map",
+    title="Which store errs least",
+    needs=("store-map",),
+    draw=draw,
+    caption=caption,
+)
