@@ -55,7 +55,7 @@ class Mode(NamedTuple):
     watched_words: int
 
 
-FULL = Mode(1_500, 500, 4, 10_000, 20_000, 2_000)
+FULL = Mode(1_200, 500, 4, 10_000, 10_000, 1_000)
 QUICK = Mode(120, 40, 3, 2_000, 4_000, 400)
 
 
