@@ -7,6 +7,7 @@ from analysis.experiments import (
     gpu_speed,
     language_model,
     power_law_curves,
+    recurrent_language_model,
     speed,
     store_map,
 )
@@ -15,6 +16,7 @@ EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         language_model,
+        recurrent_language_model,
         approximation_error,
         cleaning,
         power_law_curves,
