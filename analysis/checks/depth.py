@@ -67,7 +67,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 30, "width": 6, "depths": [1, 3], "draws": 1000},
         "quick": {"n": 100, "width": 12, "depths": [1, 2, 3, 4, 5, 6], "draws": 10_000},
-        "full": {"n": 1000, "width": 12, "depths": [1, 2, 3, 4, 5, 6, 7, 9], "draws": 50_000},
+        "full": {"n": 300, "width": 12, "depths": [1, 2, 3, 4, 5, 6, 7, 9], "draws": 30_000},
     },
     cells=cells,
     measure=measure,

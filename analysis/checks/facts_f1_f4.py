@@ -122,7 +122,7 @@ CLAIM = Claim(
             "widths": [16, 400],
             "betas": [0.5, 0.9, 0.99, 0.999],
             "touched": [0.01, 0.1, 1],
-            "steps": 1000,
+            "steps": 300,
         },
     },
     cells=cells,

@@ -116,8 +116,8 @@ CLAIM = Claim(
         "tiny": {"n": 200, "widths": [20], "steps": 20, "beta": 0.9, "replicates": 1},
         "quick": {"n": 2000, "widths": [80], "steps": 200, "beta": 0.99, "replicates": 2},
         "full": {
-            "n": 100_000,
-            "widths": [1000, 4000],
+            "n": 30_000,
+            "widths": [300, 1200],
             "steps": 1000,
             "beta": 0.99,
             "replicates": 3,

@@ -43,7 +43,8 @@ CLAIM = Claim(
         "tiny": convergence.SIZES["tiny"] | {"draws": 50, "horizons": [5]},
         "quick": convergence.SIZES["quick"]
         | {"n": 50, "touched": [1], "horizons": [25, 100], "columns": 4, "draws": 50},
-        "full": convergence.SIZES["full"] | {"n": 200, "horizons": [100, 1000], "draws": 60},
+        "full": convergence.SIZES["full"]
+        | {"n": 200, "noises": [0, 1], "touched": [0.3, 1], "horizons": [50, 400], "draws": 60},
     },
     cells=convergence.cells,
     measure=measure,
