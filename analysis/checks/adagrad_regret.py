@@ -30,6 +30,7 @@ _RATE = 1.5
 
 
 def cells(problems, n, samples, horizons, compression, draws, tolerance):
+    """One cell a problem and draw of data, order and hash functions."""
     return [
         {
             "problem": problem,
@@ -71,6 +72,7 @@ def _regret(problem, v, horizons, order):
 
 
 def judge(measurements):
+    """Every slope, by its bootstrap interval over draws, against −1/2."""
     horizons, tolerance = (measurements[0][0][key] for key in ("horizons", "tolerance"))
     problems = sorted({settings["problem"] for settings, _ in measurements})
     comparisons, slopes, curves = len(problems) * len(FORMS), {}, []

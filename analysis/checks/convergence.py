@@ -12,6 +12,7 @@ from analysis.training.theorem import UncorrectedRMSprop, run
 
 
 def cells(n, widths, noises, touched, horizons, beta, columns, draws):
+    """One cell a width, noise and chance of being touched."""
     return [
         {
             "n": n,

@@ -13,6 +13,7 @@ KINDS = ("0.5", "1", "1.5", "2", "gaussian")
 
 
 def cells(n, widths, depths, draws):
+    """One cell a width and depth."""
     return [
         {"n": n, "width": width, "depth": depth, "draws": draws}
         for width in widths
@@ -38,6 +39,7 @@ def measure(settings, sequence):
 
 
 def judge(measurements):
+    """Every failure rate against e^(−v)."""
     finding = judge_rates(measurements)
     note = f"failure rates of three entries for Zipf 0.5–2 and |Gaussian| vectors; {finding.note}"
     return finding._replace(note=note)

@@ -13,6 +13,7 @@ KINDS = ("0.5", "1", "1.5", "2", "gaussian")
 
 
 def cells(n, widths, depths, draws):
+    """One cell a width and depth."""
     return [
         {"n": n, "width": width, "depth": depth, "draws": draws}
         for width in widths
@@ -57,6 +58,7 @@ def _mean_square(errors):
 
 
 def judge(measurements):
+    """Every failure rate, for both norms, against its binomial tail."""
     finding = judge_rates(measurements)
     note = (
         "failure rates of three entries for Zipf 0.5–2 and Gaussian vectors, with ‖x‖₂ and with "

@@ -23,6 +23,7 @@ _FLAT_DRAWS = 12
 
 
 def cells(n, widths, groups, draws):
+    """One cell a kind of sketch and group of draws, at all widths."""
     return [
         {"kind": kind, "n": n, "widths": widths, "draws": draws, "group": group}
         for kind in KINDS
@@ -57,6 +58,7 @@ def _errors(sketch, values, draws, sequence):
 
 
 def judge(measurements):
+    """Exponents without heavy entries near −1/2 and −1, those of power laws below them."""
     comparisons = sum(1 + len(laws) for laws in STEEPER.values())
     verdicts, slopes = [], []
     for kind, (_, target) in KINDS.items():

@@ -51,6 +51,7 @@ def counterexample(beta=0.9, width=4):
 
 
 def cells(n, widths, steps, beta, replicates):
+    """One cell a width and replicate: one run."""
     return [
         {"n": n, "width": width, "steps": steps, "beta": beta, "replicate": replicate}
         for width in widths
@@ -67,6 +68,7 @@ def measure(settings, sequence):
     slack = 1 + rounding_allowance(4 * settings["steps"] * settings["n"])
 
     def visit(_, moments):
+        """Count the entries of a step that break either bound."""
         growth = moments.after - beta * moments.before
         allowed = printed_lemma(moments.squares, rate, beta)
         ceiling = moments.exact + rate * moments.exact.sum(axis=0)
@@ -80,6 +82,7 @@ def measure(settings, sequence):
 
 
 def judge(measurements):
+    """Refuted by the counterexample, if the lemma breaks more often than count-min does."""
     total = {
         key: sum(result[key] for _, result in measurements)
         for key in ("pairs", "lemma", "count_min")

@@ -24,6 +24,7 @@ _CONVERGED = 1e-6
 
 
 def cells(loads, depths, keep, width, memories, draws):
+    """One cell a form, load, depth and draw of values and hash functions."""
     return [
         {
             "form": form,
@@ -103,6 +104,7 @@ def _largest(values):
 
 
 def judge(measurements):
+    """The largest departure from what is claimed of any form, against convergence."""
     worst = max(result["departure"] for _, result in measurements)
     medians = {}
     for settings, result in measurements:

@@ -41,6 +41,7 @@ def midpoint(values, entries=None):
 
 
 def cells(dim, steps, every, replicates):
+    """One cell a training run."""
     return [
         {"dim": dim, "steps": steps, "every": every, "replicate": replicate}
         for replicate in range(replicates)
@@ -96,6 +97,7 @@ def _midpoints(optimizer, sparse):
 
 
 def judge(measurements):
+    """Every mean midpoint, by Student's interval over runs, against a fifth."""
     series = {
         (name, kind): np.array(
             [

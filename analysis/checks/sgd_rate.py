@@ -56,6 +56,7 @@ EXACT |= {"Adam, linear v": "Adam"}
 
 
 def cells(n, width, horizons, columns, draws, tolerance):
+    """One cell a draw of hash functions and noise."""
     return [
         {
             "n": n,
@@ -86,6 +87,7 @@ def measure(settings, sequence):
 
 
 def judge(measurements):
+    """Slopes near −1/2 and sketched ones near the exact optimizer's, by bootstrap intervals."""
     horizons, tolerance = (measurements[0][0][key] for key in ("horizons", "tolerance"))
     runs = {name: np.array([r[name] for _, r in measurements]) for name in OPTIMIZERS}
     comparisons = len(OPTIMIZERS) - len(NOT_JUDGED) + len(EXACT)
