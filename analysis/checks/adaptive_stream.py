@@ -142,7 +142,7 @@ CLAIM = Claim(
             "depth": 3,
             "rates": [0.01, 0.03, 0.1, 0.3],
             "draws": 100,
-            "groups": 10,
+            "groups": 7,
             "steps": 100,
         },
     },

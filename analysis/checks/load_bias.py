@@ -159,7 +159,7 @@ CLAIM = Claim(
             "keep": 0.997,
             "width": 32,
             "memories": 20,
-            "draws": 3,
+            "draws": 2,
         },
     },
     cells=cells,

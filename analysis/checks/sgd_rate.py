@@ -158,7 +158,7 @@ CLAIM = Claim(
             "width": 12,
             "horizons": [1024, 4096, 16_384],
             "columns": 8,
-            "draws": 8,
+            "draws": 6,
             "tolerance": 0.05,
         },
     },
