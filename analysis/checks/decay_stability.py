@@ -18,6 +18,7 @@ _ROUNDING = 1e-9
 
 
 def cells(keeps, draws):
+    """One cell a kind of sketch, way to decay, and c."""
     return [
         {"kind": kind, "decay": decay, "keep": keep, "draws": draws}
         for kind in KINDS
@@ -54,6 +55,7 @@ def _factor(settings, load, seed):
 
 
 def judge(measurements):
+    """Refuted by one load that is on the wrong side of a threshold."""
     wrong, curves = [], []
     for settings, result in measurements:
         for factors in result["factors"]:

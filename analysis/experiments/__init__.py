@@ -4,6 +4,7 @@ from analysis.experiments import (
     approximation_error,
     cleaning,
     dense_layers,
+    first_moment_map,
     gpu_speed,
     language_model,
     power_law_curves,
@@ -22,6 +23,7 @@ EXPERIMENTS = {
         power_law_curves,
         dense_layers,
         store_map,
+        first_moment_map,
         speed,
         gpu_speed,
     )
