@@ -5,7 +5,9 @@ from analysis.experiments import (
     cleaning,
     dense_layers,
     gpu_speed,
+    head_tail,
     language_model,
+    pareto,
     power_law_curves,
     speed,
     store_map,
@@ -15,6 +17,8 @@ EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         language_model,
+        head_tail,
+        pareto,
         approximation_error,
         cleaning,
         power_law_curves,
