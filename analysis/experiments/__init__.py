@@ -6,7 +6,9 @@ from analysis.experiments import (
     dense_layers,
     first_moment_map,
     gpu_speed,
+    head_tail,
     language_model,
+    pareto,
     power_law_curves,
     recurrent_language_model,
     speed,
@@ -18,6 +20,8 @@ EXPERIMENTS = {
     for module in (
         language_model,
         recurrent_language_model,
+        head_tail,
+        pareto,
         approximation_error,
         cleaning,
         power_law_curves,
