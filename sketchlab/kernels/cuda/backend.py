@@ -14,7 +14,7 @@ from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
 from sketchlab.kernels.interface import Backend
 from sketchlab.kernels.scratch import Scratch
-from sketchlab.stores import SM3, BucketMean, Quantized, Rank1SVD, RowWise
+from sketchlab.stores import Rank1SVD
 
 __all__ = ["CUDA"]
 
@@ -78,10 +78,6 @@ class CUDA(Backend):
             raise ConfigurationError(
                 f"{description!r} decomposes matrices on the host, for analysis only: use "
                 'Rank1() or backend="cpu"'
-            )
-        if isinstance(description, (BucketMean, Quantized, RowWise, SM3)):
-            raise ConfigurationError(
-                f'{description!r} has no CUDA kernels: use backend="cpu" or "reference"'
             )
         self._run.use(self._stream)
         return description.allocate(n, dim, dtype, zeros=zeros(self._run))
