@@ -165,9 +165,7 @@ def summarise(configuration, result_of):
 
 def _judge(rows, variant, largest, smaller):
     (row,) = (row for row in rows if row["variant"] == variant.name)
-    (exact,) = (
-        row for row in rows if row["variant"] == f"{variant.family} exact (lazy)"
-    )
+    (exact,) = (row for row in rows if row["variant"] == f"{variant.family} exact (lazy)")
     pairs = zip(row["scores"], exact["scores"], strict=True)
     ratios = [score / base for score, base in pairs if score and base]
     held = (

@@ -1,6 +1,7 @@
 """The search for rates and the runs that follow it, on made-up tasks with known answers."""
 
 import math
+from itertools import chain
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_every_variant_gets_its_own_rate_after_as_many_tries():
     comparison = Comparison((EXACT, SKETCHED), {"RMSprop": 0.1}, 5, 3, settings)
     stages = list(comparison.stages(result_of))
     assert [len(stage) for stage in stages] == [6, 2, 2, 6]
-    tries, finals = sum(stages[:-1], []), stages[-1]
+    tries, finals = list(chain(*stages[:-1])), stages[-1]
     assert {cell["replicate"] for cell in tries} == {0}
     assert {cell["replicate"] for cell in finals} == {1, 2, 3}
     chosen = {cell["variant"]: cell["learning_rate"] for cell in finals}

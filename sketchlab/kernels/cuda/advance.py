@@ -37,6 +37,7 @@ __all__ = [
     "Lazy",
     "Plain",
     "Target",
+    "Touch",
     "change_at",
     "change_cells",
     "change_owned_cells",
@@ -49,6 +50,12 @@ __all__ = [
 
 class Plain(NamedTuple):
     """gain·u."""
+
+    gain: np.floating
+
+
+class Touch(NamedTuple):
+    """gain alone: what a touch weighs."""
 
     gain: np.floating
 
@@ -83,6 +90,10 @@ def _plain(source, view, active, grads, row, i, c):
     return source.gain * added(view.squared, gradient_at(active, grads, i, c))
 
 
+def _touch(source, view, active, grads, row, i, c):
+    return source.gain
+
+
 def _lazy(source, view, active, grads, row, i, c):
     u = added(view.squared, gradient_at(active, grads, i, c))
     return lazy_change(read(source.before, row, c), u, source.keep_less_one, source.gain)
@@ -97,7 +108,7 @@ def _known(source, view, active, grads, row, i, c):
     return source.change[i, c]
 
 
-_CHANGES = {Plain: _plain, Lazy: _lazy, Target: _target, Known: _known}
+_CHANGES = {Plain: _plain, Touch: _touch, Lazy: _lazy, Target: _target, Known: _known}
 
 
 @overload(change_at)

@@ -14,7 +14,7 @@ from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
 from sketchlab.kernels.interface import Backend
 from sketchlab.kernels.scratch import Scratch
-from sketchlab.stores import SM3, BucketMean, HeadTail, Quantized, Rank1SVD, RowWise
+from sketchlab.stores import HeadTail, Rank1SVD
 
 __all__ = ["CUDA"]
 
@@ -79,8 +79,7 @@ class CUDA(Backend):
                 f"{description!r} decomposes matrices on the host, for analysis only: use "
                 'Rank1() or backend="cpu"'
             )
-        foreign = isinstance(description, (BucketMean, HeadTail, Quantized, RowWise, SM3))
-        if foreign or getattr(description, "row_weights", False):
+        if isinstance(description, HeadTail) or getattr(description, "row_weights", False):
             raise ConfigurationError(
                 f'{description!r} has no CUDA kernels: use backend="cpu" or "reference"'
             )

@@ -7,16 +7,22 @@ answers are read.
 
 import numpy as np
 
-from sketchlab.kernels.cuda import advance, factors, sorting
+from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, sm3, sorting
 from sketchlab.kernels.cuda.elementwise import fill
 from sketchlab.kernels.cuda.views import (
     Factors,
     MaximumCells,
+    Means,
     MedianCells,
     MinimumCells,
     PrivateCells,
 )
 from sketchlab.stores import CellStore
+from sketchlab.stores.bucket_mean import BucketMeanStore
+from sketchlab.stores.quantized import QuantizedStore
+from sketchlab.stores.rank1 import Rank1Store
+from sketchlab.stores.row_wise import RowWiseStore
+from sketchlab.stores.sm3 import SM3Store
 
 __all__ = ["plan_for"]
 
@@ -26,8 +32,10 @@ _PARTS = 256
 
 def plan_for(store, items, run, scratch, deterministic):
     """The plan of one store for a step of `items` rows."""
+    if isinstance(store, BucketMeanStore):
+        return MeanPlan(store, items, run, scratch, deterministic)
     if not isinstance(store, CellStore):
-        return FactorPlan(store, items, run, scratch)
+        return _PLANS[type(store)](store, items, run, scratch)
     if store.private:
         return ExactPlan(store)
     kind = OwnedSketchPlan if deterministic and not store.conservative else SketchPlan
@@ -143,6 +151,32 @@ class OwnedSketchPlan(SketchPlan):
         run.rows(advance.change_owned_cells, self.entries, self.store.dim, *arguments)
 
 
+class TouchPlan(SketchPlan):
+    """Weights of buckets: each touch adds the gain."""
+
+    def _source(self, view, active, items, grads, less, gain):
+        return advance.Touch(gain)
+
+
+class OwnedTouchPlan(TouchPlan, OwnedSketchPlan):
+    """The same without atomics on numbers."""
+
+
+class MeanPlan:
+    """Sums and weights of buckets, each a sketch to which the step adds."""
+
+    def __init__(self, store, items, run, scratch, deterministic):
+        kinds = (OwnedSketchPlan, OwnedTouchPlan) if deterministic else (SketchPlan, TouchPlan)
+        both = zip(kinds, (store.sums, store.weights))
+        self.store, self.plans = store, [kind(part, items, run, scratch) for kind, part in both]
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        views = [plan.advance(active, items, grads, moment, keep, gain) for plan in self.plans]
+        self.store.count_step(keep, gain)
+        return Means(*views, self.store.dtype.type(self.store.full), moment.squared)
+
+
 class FactorPlan:
     """Row and column sums of rank-one stores, added up in a fixed order."""
 
@@ -170,3 +204,74 @@ class FactorPlan:
             run.flat(factors.add_column_sums, dim, view.right, self.partial)
         run.block(factors.total_of, view.right, self.total)
         return view
+
+
+class RowWisePlan:
+    """One value a row, moved by the thread that has the row."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run = store, run
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        store, number = self.store, self.store.dtype.type
+        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
+        view = row_wise.RowValues(store.values.raw, number(store.multiplier), moment.squared)
+        if items:
+            arguments = view, active, items, grads, less, gain
+            self.run.flat(row_wise.move_row_values, items, *arguments)
+        return view
+
+
+class SM3Plan:
+    """Bounds of rows and columns: all targets of columns are found before a row's bound moves."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run = store, run
+        parts = min(_PARTS, max(items, 1))
+        self.partial = scratch.array("partial", (parts, store.dim), store.dtype)
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        store, run, number = self.store, self.run, self.store.dtype.type
+        gain = number(store.begin_step(keep, gain))
+        rows, columns = store.row_bounds.raw, store.column_bounds.raw
+        view = sm3.Bounds(rows, columns, number(store.multiplier), moment.squared)
+        if items:
+            arguments = view, active, items, grads, gain
+            run.rows(sm3.find_column_targets, *self.partial.shape, *arguments, self.partial)
+            run.flat(sm3.raise_row_bounds, items, *arguments)
+            run.flat(sm3.raise_column_bounds, store.dim, columns, self.partial)
+        return view
+
+
+class QuantizedPlan:
+    """Blocks of codes, each advanced by one thread."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run = store, run
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        store, number = self.store, self.store.dtype.type
+        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
+        view = quantized.Codes(
+            *(array.raw for array in (store.codes, store.scales, store.book, store.lines)),
+            np.int64(store.block),
+            store.description.signed,
+            number(store.multiplier),
+            moment.squared,
+        )
+        if items:
+            arguments = view, active, items, grads, less, gain
+            blocks = store.scales.shape[1]
+            self.run.rows(quantized.code_blocks_anew, items, blocks, *arguments)
+        return view
+
+
+_PLANS = {
+    Rank1Store: FactorPlan,
+    RowWiseStore: RowWisePlan,
+    SM3Store: SM3Plan,
+    QuantizedStore: QuantizedPlan,
+}
