@@ -25,7 +25,7 @@ from analysis.training.exact_run import TABLES, exact_run
 from sketchlab.rules import added
 
 DEPTH, COMPRESSION = 3, 5
-FULL = {"dim": 32, "steps": 600, "points": 40, "draws": 3}
+FULL = {"dim": 32, "steps": 400, "points": 30, "draws": 3}
 QUICK = {"dim": 32, "steps": 40, "points": 10, "draws": 3}
 
 

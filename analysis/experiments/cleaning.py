@@ -16,7 +16,7 @@ from analysis.statistics import mean_interval
 from analysis.training import classes, comparison
 from analysis.training.variants import COMPRESSION, DEPTH, Variant
 
-FULL = {"epochs": 6, "tries": 4, "replicates": 3, "task": classes.TASK}
+FULL = {"epochs": 6, "tries": 5, "replicates": 3, "task": classes.TASK}
 QUICK = FULL | {
     "epochs": 3,
     "tries": 3,

@@ -24,7 +24,7 @@ RANKS, POINTS = 40, 50
 SNAPSHOTS = (1 / 8, 1 / 2, 1)
 # Ranks between which the exponent is fitted: past the few largest, before the tail falls off.
 FITTED = (10, 10_000)
-FULL = {"dim": 64, "steps": 3000, "replicates": 3}
+FULL = {"dim": 64, "steps": 2000, "replicates": 3}
 QUICK = {"dim": 32, "steps": 200, "replicates": 3}
 
 

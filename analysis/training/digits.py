@@ -14,7 +14,7 @@ from analysis.training import optimizers as make
 
 SIZES = (64, 128, digits.CLASSES)
 BATCH = 32
-BASE_RATES = {"Momentum": 0.4, "RMSprop": 8e-3, "Adam": 8e-3}
+BASE_RATES = {"Momentum": 0.4, "RMSprop": 1.6e-2, "Adam": 1.6e-2}
 
 
 def settings(plan, variant, block, learning_rate, replicate):
@@ -44,8 +44,8 @@ def measure(settings, _=None):
     """Train once and return the share of wrong answers on the split, and bytes of state.
 
     The ``score`` of a try is its cross-entropy, which is finer than the errors among a few
-    hundred digits; that of a run is its share of errors. A run has diverged when the
-    cross-entropy in the end is that of a guess or more.
+    hundred digits; that of a run is its share of errors. A run has diverged when its loss is no
+    longer finite, or when it gets no more right than twice as many as a guess would.
     """
     entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
     deal, start, order, hashing = entropy.spawn(4)
@@ -62,9 +62,9 @@ def measure(settings, _=None):
         loss, error = perceptron.loss_and_error(layers, *samples[settings["split"]])
     score = loss if settings["split"] == "validation" else error
     return {
-        "score": score if np.isfinite(loss) else None,
-        "diverged": not loss < np.log(digits.CLASSES),
-        "accuracy": 1 - error,
+        "score": round(score, 5) if np.isfinite(loss) else None,
+        "diverged": not (np.isfinite(loss) and 1 - error > 2 / digits.CLASSES),
+        "accuracy": round(1 - error, 5),
         "state_bytes": sum(optimizer.weights.nbytes for optimizer in optimizers),
     }
 
