@@ -30,7 +30,10 @@ pytestmark = [
 STEPS = 10 if driver.simulated() else battery.STEPS
 SHAPES = [Shape(8, 1, 3, 3), Shape(7, 3, 4, 2), Shape(6, 33, 3, 2), Shape(9, 2, 1, 4)]
 DIMS = [1, 3, 31, 33, 100, 1000, 1025, 4096]
-CASES = [case for case in battery.CASES if "svd" not in case]
+# a head that is found while running is found on the host
+CASES = [
+    case for case in battery.CASES if not {"svd", "found"} & set(case.replace("-", " ").split())
+]
 SKETCHED = [case for case in CASES if "cs-" in case or "cms-" in case or "mean" in case]
 
 

@@ -40,6 +40,15 @@ ADAMS = {
     "exact": {},
     "rank one": {"v": sl.Rank1()},
     "rank one, global": {"v": sl.Rank1(decay="global")},
+    "head and tail, row weights, clipped": {
+        "m": sl.HeadTail(tail=sl.CountSketch(**SKETCH), row_weights=True),
+        "v": sl.HeadTail(tail=sl.CountMinSketch(conservative=True, **SKETCH)),
+        "clip": "feasible",
+    },
+    "head and tail, bucket; weighted exact m": {
+        "m": sl.Dense(row_weights=True),
+        "v": sl.HeadTail(tail=sl.CountMinSketch(decay="bucket", **SKETCH)),
+    },
     "row-wise": {"v": sl.RowWise()},
     "SM3": {"v": sl.SM3()},
     "quantised": {"m": sl.Quantized(), "v": sl.Quantized(signed=False, decay="global")},

@@ -25,6 +25,7 @@ from sketchlab.kernels.cuda.views import (
     MaximumCells,
     MedianCells,
     MinimumCells,
+    has_cell,
     read,
     sign_of,
     slot_of,
@@ -45,6 +46,7 @@ __all__ = [
     "decay_cells",
     "find_changes",
     "list_cells",
+    "touch_rows",
 ]
 
 
@@ -178,7 +180,17 @@ def change_cells(source, view, active, items, grads):
             for c in range(first_column(), view.cells.shape[1], column_step()):
                 change = change_at(source, view, active, grads, row, i, c)
                 for j in range(len(view.constants) // 4):
+                    if not has_cell(view, row, j):
+                        break
                     put(view, slot_of(view, row, j), c, sign_of(view, row, j, change))
+
+
+def touch_rows(weights, active, items, gain):
+    """Add the gain to the weight of every active row."""
+    for i in range(first_item(), items, item_step()):
+        row = row_at(active, i)
+        if row >= 0:
+            weights[row] += gain
 
 
 def count_rows(view, active, items, counts):
@@ -187,6 +199,8 @@ def count_rows(view, active, items, counts):
         row = row_at(active, i)
         if row >= 0:
             for j in range(len(view.constants) // 4):
+                if not has_cell(view, row, j):
+                    break
                 cuda.atomic.add(counts, slot_of(view, row, j), 1)
 
 
@@ -208,7 +222,8 @@ def list_cells(view, active, items, slots, order):
     for entry in range(first_item(), items * depth, item_step()):
         row = row_at(active, entry % items)
         order[entry] = entry
-        slots[entry] = slot_of(view, row, entry // items) if row >= 0 else view.cells.shape[0]
+        found = row >= 0 and has_cell(view, row, entry // items)
+        slots[entry] = slot_of(view, row, entry // items) if found else view.cells.shape[0]
 
 
 def change_owned_cells(source, view, active, items, grads, slots, order, bucket, keep_less_one):

@@ -160,7 +160,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         self[touched] = rows
 
     def __getitem__(self, index):
-        if isinstance(index, (int, np.integer)):
+        if isinstance(index, (int, np.integer, slice)):
             return DeviceArray(self.raw[index], self._run)
         index = np.asarray(index, np.int64)
         values = np.zeros((index.size, *self.shape[1:]), self.dtype)

@@ -79,9 +79,10 @@ class CUDA(Backend):
                 f"{description!r} decomposes matrices on the host, for analysis only: use "
                 'Rank1() or backend="cpu"'
             )
-        if isinstance(description, HeadTail) or getattr(description, "row_weights", False):
+        if isinstance(description, HeadTail) and description.rows == "frequent":
             raise ConfigurationError(
-                f'{description!r} has no CUDA kernels: use backend="cpu" or "reference"'
+                f"{description!r} counts touches on the host to find its head: use "
+                'rows="first", with the table sorted by activity, or backend="cpu"'
             )
         self._run.use(self._stream)
         return description.allocate(n, dim, dtype, zeros=zeros(self._run))

@@ -15,7 +15,9 @@ from sketchlab.kernels.cuda.views import (
     Means,
     MedianCells,
     MinimumCells,
+    NoWeights,
     PrivateCells,
+    RowWeights,
 )
 from sketchlab.stores import CellStore
 from sketchlab.stores.bucket_mean import BucketMeanStore
@@ -37,7 +39,7 @@ def plan_for(store, items, run, scratch, deterministic):
     if not isinstance(store, CellStore):
         return _PLANS[type(store)](store, items, run, scratch)
     if store.private:
-        return ExactPlan(store)
+        return ExactPlan(store, run)
     kind = OwnedSketchPlan if deterministic and not store.conservative else SketchPlan
     return kind(store, items, run, scratch)
 
@@ -47,18 +49,30 @@ def _keep_less_one(store, keep):
     return store.dtype.type(0 if store.decay == "global" else keep - 1.0)
 
 
+def _row_weights(store, run, active, items, gain):
+    """Touch the active rows of a store that keeps row weights; the weights as kernels see them."""
+    number = store.dtype.type
+    if store.weights is None:
+        return NoWeights(number(1))
+    weights = store.weights.raw
+    if items:
+        run.flat(advance.touch_rows, items, weights, active, items, gain)
+    return RowWeights(number(store.full_weight), weights)
+
+
 class ExactPlan:
     """Exact variables move where they are read, in the kernel that moves the parameters."""
 
-    def __init__(self, store):
-        self.store = store
+    def __init__(self, store, run):
+        self.store, self.run = store, run
 
     def advance(self, active, items, grads, moment, keep, gain):
         """The view of the store, with what a row's step needs."""
         store, number = self.store, self.store.dtype.type
         gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
-        multiplier = number(store.multiplier)
-        return PrivateCells(store.flat_cells.raw, less, gain, multiplier, moment.squared)
+        weights = _row_weights(store, self.run, active, items, gain)
+        cells, multiplier = store.flat_cells.raw, number(store.multiplier)
+        return PrivateCells(cells, less, gain, multiplier, moment.squared, weights)
 
 
 class SketchPlan:
@@ -66,14 +80,13 @@ class SketchPlan:
 
     def __init__(self, store, items, run, scratch):
         self.store, self.run, self.scratch = store, run, scratch
-        count = store.depth * store.width
-        self.cells = count, store.dim
+        self.cells = count, dim = store.flat_cells.shape
         # Changes that depend on answers need those of before the step: from a copy of the cells
         # or written down for each row, whichever is smaller.
         self.answers = store.conservative or store.decay == "lazy"
         self.copies = self.answers and count <= items
         if self.answers:
-            shape = self.cells if self.copies else (items, store.dim)
+            shape = self.cells if self.copies else (items, dim)
             self.before = scratch.array("before", shape, store.dtype)
         self.reserve(items)
 
@@ -86,13 +99,14 @@ class SketchPlan:
         """Take the step; the view of the store."""
         number = self.store.dtype.type
         gain, less = number(self.store.begin_step(keep, gain)), _keep_less_one(self.store, keep)
-        view = self._view(moment)
+        weights = _row_weights(self.store, self.run, active, items, gain)
+        view = self._view(moment, weights)
         if items:
             source = self._source(view, active, items, grads, less, gain)
             self.change(source, view, active, items, grads, less)
         return view
 
-    def _view(self, moment):
+    def _view(self, moment, weights):
         store = self.store
         kind = MedianCells if store.description.signed else MinimumCells
         return (MaximumCells if store.conservative else kind)(
@@ -101,6 +115,8 @@ class SketchPlan:
             np.uint64(store.width),
             store.dtype.type(store.multiplier),
             moment.squared,
+            np.int64(store.heads),
+            weights,
         )
 
     def _source(self, view, active, items, grads, less, gain):
