@@ -94,7 +94,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"keeps": [0.5, 0.9], "draws": 1},
         "quick": {"keeps": [0.5, 0.8, 0.9, 0.99, 0.999], "draws": 5},
-        "full": {"keeps": [0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999], "draws": 100},
+        "full": {"keeps": [0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999], "draws": 10},
     },
     cells=cells,
     measure=measure,

@@ -156,10 +156,10 @@ CLAIM = Claim(
         "full": {
             "n": 100,
             "width": 12,
-            "horizons": [1024, 4096, 16_384],
+            "horizons": [4096, 16_384, 65_536],
             "columns": 8,
             "draws": 6,
-            "tolerance": 0.05,
+            "tolerance": 0.03,
         },
     },
     cells=cells,
