@@ -25,8 +25,8 @@ from analysis.training.exact_run import TABLES, exact_run
 from sketchlab.rules import added
 
 DEPTH, COMPRESSION = 3, 5
-FULL = {"dim": 32, "steps": 400, "points": 30, "draws": 3}
-QUICK = {"dim": 32, "steps": 40, "points": 10, "draws": 3}
+FULL = {"dim": 32, "steps": 150, "points": 15, "draws": 3}
+QUICK = {"dim": 32, "steps": 20, "points": 5, "draws": 3}
 
 
 class Stream(NamedTuple):
@@ -305,7 +305,7 @@ EXPERIMENT = Experiment(
     name="approximation-error",
     title="Distance of each approximation to the exact variable at equal parameter counts",
     source="Spring et al. 2019, Figure 2, on another text and a smaller model",
-    duration={"quick": "1 min", "full": "5 min"},
+    duration={"quick": "30 s", "full": "2 min"},
     configure=configure,
     stages=stages,
     measure=measure,
