@@ -10,12 +10,12 @@ from analysis.problems import icd
 from analysis.problems import mach as model
 from analysis.training import optimizers as make
 
-HIDDEN = 64
-META_CLASSES = 2_000
+HIDDEN = 128
+META_CLASSES = 1_000
 CLASSIFIERS = 2
-BATCH = 256
+BATCH = 512
 RECALLS = (1, 10, 100)
-BASE_RATES = {"Adam": 4e-3, "RMSprop": 4e-3}
+BASE_RATES = {"Adam": 8e-3, "RMSprop": 8e-3}
 
 
 def constants():
@@ -34,7 +34,7 @@ def settings(plan, variant, learning_rate, replicate):
 
     `plan` has the steps (``steps``, ``sweep_steps``) and the queries (``test_queries``,
     ``validation_queries``, None for all) of a run and of a try, the seed and, under ``common``,
-    the `constants`.
+    the `constants`. A try trains one classifier only.
     """
     trying = replicate == 0
     return {
@@ -46,6 +46,7 @@ def settings(plan, variant, learning_rate, replicate):
         "seed": plan["seed"],
         "replicate": replicate,
         **plan["common"],
+        **({"classifiers": 1} if trying else {}),
     }
 
 
