@@ -32,15 +32,15 @@ def constants():
 def settings(plan, variant, learning_rate, replicate):
     """Return the settings of a run: of a try, judged on validation queries, for replicate 0.
 
-    `plan` has the steps (``steps``, ``sweep_steps``) and the queries (``test_queries``,
-    ``validation_queries``, None for all) of a run and of a try, the seed and, under ``common``,
-    the `constants`. A try trains one classifier only.
+    `plan` has the steps of a classifier, the queries (``test_queries`` and, of a try,
+    ``validation_queries``, None for all), the seed and, under ``common``, the `constants`. A try
+    trains one classifier only.
     """
     trying = replicate == 0
     return {
         **variant.settings(),
         "learning_rate": learning_rate,
-        "steps": plan["sweep_steps" if trying else "steps"],
+        "steps": plan["steps"],
         "split": "validation" if trying else "test",
         "queries": plan["validation_queries" if trying else "test_queries"],
         "seed": plan["seed"],
