@@ -15,15 +15,15 @@ from sketchlab.rules import added
 
 BASE_RATES = {"Adagrad": 2.0, "Adam": 6.4e-2}
 TASK = {
-    "classes": 4096,
+    "classes": 2048,
     "dim": 32,
     "exponent": 1.0,
     "noise": 0.8,
-    "samples": 16_384,
+    "samples": 6144,
     "batch": 64,
     "negatives": 256,
 }
-JUDGED = 4096
+JUDGED = 4000
 #: Steps between two looks at the error of V: two in the paper's 125 between two cleanings.
 EVERY = 62
 

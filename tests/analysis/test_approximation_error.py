@@ -7,6 +7,7 @@ import sketchlab as sl
 from analysis.experiment import Options
 from analysis.experiments import approximation_error as experiment
 from analysis.report import terminal
+from analysis.training import approximations
 from sketchlab.stores.count_min import CountMinStore
 from sketchlab.stores.count_sketch import CountSketchStore
 from sketchlab.stores.rank1 import Rank1Store
@@ -51,7 +52,7 @@ def test_exact_stores_are_at_no_distance_and_an_empty_one_at_the_norm():
             return np.zeros((len(rows), 2))
 
     exact = {decay: [sl.Dense(decay).allocate(5, 2)] for decay in ("lazy", "global")}
-    watch = experiment.Watch(exact | {"empty": [Empty()]}, 5, 2, 0.5, 1.0)
+    watch = approximations.Watch(exact | {"empty": [Empty()]}, 5, 2, 0.5, 1.0)
     watch.advance(np.array([1, 3]), np.array([[3.0, 0.0], [0.0, 4.0]]))
     watch.advance(np.array([1]), np.zeros((1, 2)))
     watch.record(np.array([1]))
@@ -65,7 +66,7 @@ def test_exact_stores_are_at_no_distance_and_an_empty_one_at_the_norm():
 def test_signs_apart_is_the_signed_variable_where_it_has_one_column():
     """A column is a rank-one matrix: nothing is lost but rounding."""
     generator = np.random.default_rng(0)
-    store, exact = experiment.SignsApart(6, 1), sl.Dense("global").allocate(6, 1)
+    store, exact = approximations.SignsApart(6, 1), sl.Dense("global").allocate(6, 1)
     for _ in range(20):
         rows = np.sort(generator.choice(6, 3, replace=False))
         values = generator.standard_normal((3, 1)).astype(np.float32)
@@ -79,7 +80,7 @@ def test_signs_apart_is_the_signed_variable_where_it_has_one_column():
 @pytest.mark.parametrize("moment", ["m", "v"])
 def test_stores_have_equal_parameter_counts(moment):
     n, dim = 16_101, 32
-    stores = experiment.approximations(moment, n, dim, [1, 2, 3])
+    stores = approximations.approximations(moment, n, dim, [1, 2, 3])
     for name, kept in stores.items():
         numbers = kept[0].nbytes / 4
         expected = {"NMF, signs apart": 2 * (n + dim)}.get(name, n + dim)
