@@ -154,6 +154,6 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "15 s", "full": "5 min"},
+    duration={"quick": "15 s", "full": "1 min"},
     given=given,
 )

@@ -165,5 +165,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "20 s", "full": "16 min"},
+    duration={"quick": "20 s", "full": "3 min"},
 )
