@@ -137,5 +137,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "15 s", "full": "7 min"},
+    duration={"quick": "15 s", "full": "2 min"},
 )

@@ -58,5 +58,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "3 s", "full": "3 min"},
+    duration={"quick": "3 s", "full": "2 min"},
 )

@@ -109,5 +109,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "2 s", "full": "1 min"},
+    duration={"quick": "2 s", "full": "2 min"},
 )

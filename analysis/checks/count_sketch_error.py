@@ -80,5 +80,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "5 s", "full": "4 min"},
+    duration={"quick": "5 s", "full": "3 min"},
 )

@@ -75,5 +75,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "3 s", "full": "2 min"},
+    duration={"quick": "3 s", "full": "4 min"},
 )

@@ -131,5 +131,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "4 s", "full": "7 min"},
+    duration={"quick": "4 s", "full": "30 s"},
 )

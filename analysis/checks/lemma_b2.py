@@ -129,5 +129,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "1 s", "full": "1 min"},
+    duration={"quick": "1 s", "full": "10 s"},
 )

@@ -165,5 +165,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "6 s", "full": "6 min"},
+    duration={"quick": "6 s", "full": "1 min"},
 )

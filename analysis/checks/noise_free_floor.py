@@ -136,5 +136,5 @@ CLAIM = Claim(
     cells=cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "6 s", "full": "5 min"},
+    duration={"quick": "6 s", "full": "1 min"},
 )

@@ -149,7 +149,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"dim": 8, "steps": 12, "every": 4, "replicates": 3},
         "quick": {"dim": 32, "steps": 200, "every": 40, "replicates": 4},
-        "full": {"dim": 64, "steps": 6000, "every": 300, "replicates": 4},
+        "full": {"dim": 64, "steps": 3000, "every": 150, "replicates": 4},
     },
     cells=cells,
     measure=measure,

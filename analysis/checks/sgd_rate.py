@@ -156,7 +156,7 @@ CLAIM = Claim(
         "full": {
             "n": 100,
             "width": 12,
-            "horizons": [4096, 16_384, 65_536],
+            "horizons": [2048, 8192, 32_768],
             "columns": 8,
             "draws": 6,
             "tolerance": 0.03,

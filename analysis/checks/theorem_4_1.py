@@ -55,5 +55,5 @@ CLAIM = Claim(
     cells=convergence.cells,
     measure=measure,
     judge=judge,
-    duration={"quick": "5 s", "full": "5 min"},
+    duration={"quick": "5 s", "full": "1 min"},
 )
