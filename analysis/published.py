@@ -140,3 +140,6 @@ ABSTRACT_BATCH_GROWTH = 3.5
 
 #: Figure A.2: the midpoints of gradient, M and V are below this on average; 0.5 if uniform.
 MIDPOINT = 0.2
+
+#: Amazon, GB of one MACH classifier's training (text beside Table 10).
+AMAZON_GB = {"Adam": 4.0, "CS-V": 2.6}

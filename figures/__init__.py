@@ -2,6 +2,7 @@
 
 from figures import (
     adagrad_regret,
+    approximation_error,
     decay_stability,
     error_against_width,
     failure_against_depth,
@@ -12,9 +13,11 @@ from figures import (
     perplexity_against_bytes,
     perplexity_by_variant,
     sgd_rate,
+    sorted_magnitudes,
     speed,
     store_map,
     theorem_bound,
+    training_loss,
 )
 
 FIGURES = {
@@ -22,6 +25,8 @@ FIGURES = {
     for module in (
         perplexity_against_bytes,
         perplexity_by_variant,
+        training_loss,
+        approximation_error,
         theorem_bound,
         sgd_rate,
         adagrad_regret,
@@ -33,6 +38,7 @@ FIGURES = {
         load_bias,
         store_map,
         midpoints,
+        sorted_magnitudes,
         speed,
     )
 }

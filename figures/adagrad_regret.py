@@ -12,9 +12,8 @@ def draw(study):
     for axes, problem in zip(panels[0], size["problems"]):
         for entry in study.curves["regret"]:
             if entry["problem"] == problem:
-                look = style.FORMS[FORMS[entry["form"]]]
-                axes.plot(horizons, entry["regret"], label=entry["form"], **look.line())
-                _band(axes, study, problem, entry["form"], look)
+                look = style.FORMS[FORMS[entry["form"]]].line(label=entry["form"])
+                style.band(axes, horizons, _runs(study, problem, entry["form"]), **look)
         start = 0.8 * min(e["regret"][0] for e in study.curves["regret"])
         guide = [start * (horizon / horizons[0]) ** -0.5 for horizon in horizons]
         axes.plot(horizons, guide, color=style.GREY, linewidth=0.8, label="∝ T^(−1/2)")
@@ -27,13 +26,10 @@ def draw(study):
     return page
 
 
-def _band(axes, study, problem, form, look):
+def _runs(study, problem, form):
     size = study.configuration["size"]
     fixed = {name: size[name] for name in ("n", "samples", "horizons", "compression")}
-    curves = [run[form] for run in study.runs_of(problem=problem, **fixed)]
-    if curves:
-        low, high = zip(*((min(values), max(values)) for values in zip(*curves)))
-        axes.fill_between(size["horizons"], low, high, color=look.color, alpha=0.15, lw=0)
+    return [run[form] for run in study.runs_of(problem=problem, **fixed)]
 
 
 def caption(study):

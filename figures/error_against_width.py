@@ -17,7 +17,7 @@ def draw(study):
         laws = [[[at[law] for at in run["laws"]] for run in mine] for law in range(len(LAWS[kind]))]
         for look, exponent, curves in zip(style.LOOKS, (0, *LAWS[kind]), (flat, *laws)):
             label = f"{exponent:g}: {style.signed(slopes[kind, exponent])}"
-            _band(axes, size["widths"], curves, look, label)
+            style.band(axes, size["widths"], curves, **look.line(label=label))
         axes.set(
             xscale="log",
             yscale="log",
@@ -29,13 +29,6 @@ def draw(study):
         axes.legend(title="a: slope", title_fontsize=6.5, loc="lower left")
     panels[0].set_ylabel("mean error |x̂ − x|")
     return page
-
-
-def _band(axes, widths, curves, look, label):
-    middle = [sum(values) / len(values) for values in zip(*curves)]
-    low, high = zip(*((min(values), max(values)) for values in zip(*curves)))
-    axes.plot(widths, middle, label=label, **look.line())
-    axes.fill_between(widths, low, high, color=look.color, alpha=0.15, lw=0)
 
 
 def caption(study):

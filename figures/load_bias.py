@@ -15,11 +15,8 @@ def draw(study):
     for form, title in TITLES.items():
         medians = [entry for entry in study.curves["medians"] if entry["form"] == form]
         loads = [entry["load"] for entry in medians]
-        middles = [sum(entry["log2_ratio"]) / len(entry["log2_ratio"]) for entry in medians]
-        lows, highs = zip(*((min(e["log2_ratio"]), max(e["log2_ratio"])) for e in medians))
-        look = style.FORMS[form]
-        axes.plot(loads, middles, label=title, **look.line())
-        axes.fill_between(loads, lows, highs, color=look.color, alpha=0.15, lw=0)
+        runs = zip(*(entry["log2_ratio"] for entry in medians))
+        style.band(axes, loads, runs, **style.FORMS[form].line(label=title))
     axes.set(
         xscale="log",
         xlabel="load K, rows a bucket",

@@ -1,30 +1,17 @@
 """Every seed of every variant of the language model (the paper's Tables 3, 4, 6, 7 and 9)."""
 
-from itertools import groupby
-
 from analysis.published import PERPLEXITY, TABLES
 from figures.common import style
+from figures.common.comparison import dots
 from figures.common.figure import Figure
-from figures.common.variants import label_of, look_of
+from figures.common.variants import label_of
 
 
 def draw(study):
     rows = study.summary["rows"]
     page, axes = style.panels(0.55 + 0.155 * len(rows))
-    for place, row in enumerate(rows):
-        seeds = [value for value in row["perplexities"] if value is not None]
-        axes.plot(seeds, [place] * len(seeds), **look_of(row).points())
-        if row["mean"] is None:
-            axes.text(0.02, place, "diverged", transform=axes.get_yaxis_transform(), va="center")
-    first = 0
-    for _, family in groupby(rows, key=lambda row: row["family"]):
-        family = list(family)
-        (exact, *_) = [row["mean"] for row in family if row["state"] == "exact"]
-        axes.plot([exact] * 2, [first - 0.4, first + len(family) - 0.6], color=style.GREY, zorder=1)
-        axes.axhline(first - 0.5, color="#cccccc", linewidth=0.5)
-        first += len(family)
-    axes.set(xscale="log", xlabel="test perplexity", ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticks(range(len(rows)), [label_of(row) for row in rows], fontsize=6.5)
+    axes.set(xscale="log", xlabel="test perplexity")
+    dots(axes, rows, label_of)
     style.plain_ticks(axes.xaxis)
     return page
 

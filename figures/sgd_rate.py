@@ -5,18 +5,14 @@ from figures.common.figure import Figure
 
 
 def draw(study):
-    horizons, means, slopes = (study.curves[name] for name in ("horizons", "means", "slopes"))
+    horizons, slopes = study.curves["horizons"], study.curves["slopes"]
     size = study.configuration["size"]
     runs = study.runs_of(**{name: size[name] for name in ("n", "width", "horizons", "columns")})
     page, axes = style.panels(3.1)
-    for look, (name, values) in zip(style.LOOKS, means.items()):
+    for look, name in zip(style.LOOKS, slopes):
         label = f"{name}: {style.signed(slopes[name][0])}"
-        axes.plot(horizons, values, label=label, **look.line())
-        spread = [[run[name][at] for run in runs] for at in range(len(horizons))]
-        if runs:
-            low, high = map(min, spread), map(max, spread)
-            axes.fill_between(horizons, list(low), list(high), color=look.color, alpha=0.15, lw=0)
-    start = 0.7 * min(values[0] for values in means.values())
+        style.band(axes, horizons, [run[name] for run in runs], **look.line(label=label))
+    start = 0.7 * min(values[0] for run in runs for values in run.values())
     guide = [start * (horizon / horizons[0]) ** -0.5 for horizon in horizons]
     axes.plot(horizons, guide, color=style.GREY, linewidth=0.8, label="∝ T^(−1/2)")
     axes.set(xscale="log", yscale="log", xlabel="steps T", ylabel="mean ‖∇f‖² over T steps")

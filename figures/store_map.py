@@ -8,13 +8,13 @@ from matplotlib.patches import Patch
 from figures.common import style
 from figures.common.figure import Figure
 
-STORES = ("lazy", "bucket", "global", "conservative")
-
 
 def draw(study):
     grid = {_place(point): point["errors"] for point in study.summary["grid"]}
     axes_of = {name: study.configuration[name] for name in ("keep", "exponent", "load", "touched")}
     keeps, exponents, loads, rates = axes_of.values()
+    stores = list(study.summary["grid"][0]["errors"])
+    pale = ListedColormap([_pale(style.FORMS[name].color) for name in stores])
     page, panels = style.panels(
         1.1 + 0.85 * len(rates), len(rates), len(keeps), sharex=True, sharey=True, squeeze=False
     )
@@ -22,8 +22,8 @@ def draw(study):
         axes = panels[row][column]
         errors = [[grid[load, keep, rate, a] for a in exponents] for load in loads]
         winners = [[min(cell, key=cell.get) for cell in line] for line in errors]
-        codes = [[STORES.index(winner) for winner in line] for line in winners]
-        axes.imshow(codes, cmap=_PALE, vmin=0, vmax=len(STORES) - 1, aspect="auto", origin="lower")
+        codes = [[stores.index(winner) for winner in line] for line in winners]
+        axes.imshow(codes, cmap=pale, vmin=0, vmax=len(stores) - 1, aspect="auto", origin="lower")
         for (y, line), (x, _) in product(enumerate(winners), enumerate(exponents)):
             best = errors[y][x][line[x]]
             axes.text(x, y, f"{best:.1f}", ha="center", va="center", fontsize=5.5)
@@ -40,7 +40,7 @@ def draw(study):
     page.supxlabel("Zipf exponent a of the rows", fontsize=7.5)
     page.supylabel("load K, rows a bucket", fontsize=7.5)
     page.legend(
-        handles=[Patch(color=_PALE(at), label=name) for at, name in enumerate(STORES)],
+        handles=[Patch(color=pale(at), label=name) for at, name in enumerate(stores)],
         loc="outside upper center",
         ncols=4,
     )
@@ -53,9 +53,6 @@ def _place(point):
 
 def _pale(color):
     return tuple(0.45 + 0.55 * part for part in to_rgb(color))
-
-
-_PALE = ListedColormap([_pale(style.FORMS[name].color) for name in STORES])
 
 
 def caption(study):

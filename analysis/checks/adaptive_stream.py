@@ -18,6 +18,7 @@ ENTRIES = (0, 1, 2, 7, -1)
 
 
 def cells(n, width, depth, rates, draws, groups, steps):
+    """One cell a learning rate and group of draws of hash functions."""
     return [
         {
             "n": n,
@@ -63,6 +64,7 @@ def _run(settings, sequence):
     last = []
 
     def visit(store, moments):
+        """Keep the last step's."""
         last[:] = [store, moments.exact]
 
     problem = bowls(settings["n"], noise=0.3, touched=1.0)
@@ -77,6 +79,7 @@ def _excess(store, exact):
 
 
 def judge(measurements):
+    """The failure rates of both kinds of stream against the bound of the oblivious one."""
     finding = judge_rates(_pooled(measurements))
     excess = {
         kind: np.mean([result["mean_excess"][kind] for _, result in measurements])
@@ -134,13 +137,13 @@ CLAIM = Claim(
             "steps": 40,
         },
         "full": {
-            "n": 1000,
+            "n": 500,
             "width": 40,
             "depth": 3,
             "rates": [0.01, 0.03, 0.1, 0.3],
-            "draws": 250,
-            "groups": 8,
-            "steps": 300,
+            "draws": 100,
+            "groups": 7,
+            "steps": 100,
         },
     },
     cells=cells,

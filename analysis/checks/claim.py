@@ -4,6 +4,7 @@ A claim is turned into the `Experiment` that the runner knows by `Claim.experime
 kept, resumed and reported like every other run of the laboratory.
 """
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.experiment import Experiment, Options, Table
-from analysis.statistics import CLAIM_ERROR
+from analysis.statistics import CLAIM_ERROR, REFUTED
+
+# Cells that a note names.
+_NAMED = 5
 
 
 class Finding(NamedTuple):
@@ -90,16 +94,27 @@ class Claim:
         ]
 
     def run_cell(self, settings, inputs):
-        """Measure one cell; everything random follows from its recorded settings."""
+        """Measure one cell; everything random follows from its recorded settings.
+
+        A result that is not finite is kept as ``{"diverged": places}``, to be judged, not raised.
+        """
         key = (zlib.crc32(self.name.encode()), settings["cell"])
         sequence = np.random.SeedSequence(settings["seed"], spawn_key=key)
-        return self.measure(settings, sequence, *inputs)
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = self.measure(settings, sequence, *inputs)
+        places = _not_finite(result)
+        return {"diverged": places} if places else result
+
+    def verdict(self, measurements):
+        """Judge all cells; a claim about numbers is refuted by cells that gave none."""
+        diverged = [pair for pair in measurements if "diverged" in pair[1]]
+        return _divergence(diverged, len(measurements)) if diverged else self.judge(measurements)
 
     def find(self, mode="quick", seed=0):
         """Measure all cells in this process and judge them."""
         recorded, inputs = self._given(Options())
         cells = self.settings(mode, seed, recorded)
-        return self.judge([(cell, self.run_cell(cell, inputs)) for cell in cells])
+        return self.verdict([(cell, self.run_cell(cell, inputs)) for cell in cells])
 
     def experiment(self):
         """The claim as the runner knows experiments."""
@@ -140,7 +155,7 @@ class Claim:
 
     def _summarise(self, configuration, result_of):
         cells = self._cells_of(configuration)
-        finding = self.judge([(cell, result_of(cell)) for cell in cells])
+        finding = self.verdict([(cell, result_of(cell)) for cell in cells])
         return {
             "name": self.name,
             "statement": self.statement,
@@ -154,6 +169,38 @@ class Claim:
         title = f"{self.name}: {self.statement}"
         origin = f"{self.source}; {configuration['mode']}, seed {configuration['seed']}."
         return Table(title, COLUMNS, [row(summary)], [f"{summary['note']}.", origin])
+
+
+def _not_finite(result):
+    """Names of a result's entries that hold a number that is not finite."""
+    if isinstance(result, list):
+        result = dict(enumerate(result))
+    return [str(name) for name, entry in result.items() if not _finite(entry)]
+
+
+def _finite(entry):
+    if isinstance(entry, dict | list | tuple):
+        return all(map(_finite, entry.values() if isinstance(entry, dict) else entry))
+    return not isinstance(entry, float) or math.isfinite(entry)
+
+
+def _divergence(diverged, count):
+    """The finding where cells diverged: which, and what of them."""
+    shown = "; ".join(
+        f"cell {settings['cell']} ({', '.join(result['diverged'])})"
+        for settings, result in diverged[:_NAMED]
+    )
+    more = f"; and {len(diverged) - _NAMED} more" if len(diverged) > _NAMED else ""
+    return Finding(
+        verdict=REFUTED,
+        measured=None,
+        bound=None,
+        interval=None,
+        draws=count,
+        comparisons=0,
+        note=f"{len(diverged)} of {count} cells gave numbers that are not finite: {shown}{more}",
+        curves={"diverged": [{"settings": s, **result} for s, result in diverged]},
+    )
 
 
 def table(studies):

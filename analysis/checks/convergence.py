@@ -12,6 +12,7 @@ from analysis.training.theorem import UncorrectedRMSprop, run
 
 
 def cells(n, widths, noises, touched, horizons, beta, columns, draws):
+    """One cell a width, noise and chance of being touched."""
     return [
         {
             "n": n,
@@ -148,11 +149,11 @@ SIZES = {
         "draws": 3,
     },
     "full": {
-        "n": 1000,
-        "widths": [10, 50, 250, 1000],
+        "n": 500,
+        "widths": [10, 50, 250],
         "noises": [0, 0.5, 2],
         "touched": [0.1, 1],
-        "horizons": [100, 1000, 5000],
+        "horizons": [100, 1000, 3000],
         "beta": 0.99,
         "columns": 8,
         "draws": 3,

@@ -14,6 +14,7 @@ FORMS = {
 
 
 def cells(n, widths, betas, touched, steps):
+    """One cell a form, width, decay and chance of being touched: one run."""
     return [
         {
             "form": form,
@@ -32,6 +33,7 @@ def cells(n, widths, betas, touched, steps):
 
 
 def measure(settings, sequence):
+    """Shortfalls along a run of RMSprop under the form."""
     return shortfalls(settings, sequence, FORMS[settings["form"]])
 
 
@@ -43,6 +45,7 @@ def shortfalls(settings, sequence, form):
     allowance = rounding_allowance(4 * settings["steps"] * settings["n"])
 
     def visit(_, moments):
+        """Count the estimates of a step that miss some of the truth."""
         nonlocal worst, below, seen, negative
         active = moments.exact > 0
         missing = (moments.exact - moments.after)[active] / moments.exact[active]
@@ -64,6 +67,7 @@ def shortfalls(settings, sequence, form):
 
 
 def judge(measurements):
+    """Refuted by one estimate that falls below the truth by more than rounding."""
     results = [result for _, result in measurements]
     below, seen = (sum(result[key] for result in results) for key in ("below", "seen"))
     worst = max(results, key=lambda result: result["worst"])
@@ -99,7 +103,7 @@ CLAIM = Claim(
             "widths": [16, 400],
             "betas": [0.5, 0.9, 0.99, 0.999],
             "touched": [0.01, 0.1, 1],
-            "steps": 1000,
+            "steps": 500,
         },
     },
     cells=cells,

@@ -34,16 +34,19 @@ def counterexample(decay):
 
 
 def cells(**size):
+    """The runs of `count-min-one-sided`, under both ways to decay touched rows only."""
     whole = count_min_one_sided.cells(**size)
     runs = [cell for cell in whole if cell["form"] == "global"]
     return [cell | {"form": form} for form in FORMS for cell in runs]
 
 
 def measure(settings, sequence):
+    """Shortfalls along a run of RMSprop under the form."""
     return count_min_one_sided.shortfalls(settings, sequence, FORMS[settings["form"]])
 
 
 def judge(measurements):
+    """Refuted where both forms fall below the truth; the smallest counterexample beside it."""
     finding = count_min_one_sided.judge(measurements)
     estimates, truths = counterexample("lazy")
     shares = {form: _share_below(measurements, form) for form in FORMS}

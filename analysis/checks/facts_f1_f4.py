@@ -12,6 +12,7 @@ FACTS = ("F1", "F2", "F3", "F4")
 
 
 def cells(problems, n, widths, betas, touched, steps):
+    """One cell a problem, form, width, decay and chance of being touched: one run."""
     return [
         {
             "problem": problem,
@@ -40,6 +41,7 @@ def measure(settings, sequence):
     constants = None
 
     def visit(store, moments):
+        """Take in how far each fact is from failing in a step."""
         nonlocal constants
         if constants is None:
             constants = _constants(settings["form"], store, problem)
@@ -75,6 +77,7 @@ def _sides(moments, constants, beta):
 
 
 def judge(measurements):
+    """Refuted by one excess of any fact beyond rounding."""
     results = [result for _, result in measurements]
     worst = {fact: max(result["worst"][fact] for result in results) for fact in FACTS}
     tight = {fact: max(result["tightest"][fact] for result in results) for fact in FACTS}
@@ -122,7 +125,7 @@ CLAIM = Claim(
             "widths": [16, 400],
             "betas": [0.5, 0.9, 0.99, 0.999],
             "touched": [0.01, 0.1, 1],
-            "steps": 1000,
+            "steps": 300,
         },
     },
     cells=cells,

@@ -23,6 +23,7 @@ _FLAT_DRAWS = 12
 
 
 def cells(n, widths, groups, draws):
+    """One cell a kind of sketch and group of draws, at all widths."""
     return [
         {"kind": kind, "n": n, "widths": widths, "draws": draws, "group": group}
         for kind in KINDS
@@ -57,6 +58,7 @@ def _errors(sketch, values, draws, sequence):
 
 
 def judge(measurements):
+    """Exponents without heavy entries near −1/2 and −1, those of power laws below them."""
     comparisons = sum(1 + len(laws) for laws in STEEPER.values())
     verdicts, slopes = [], []
     for kind, (_, target) in KINDS.items():
@@ -94,7 +96,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 128, "widths": [4, 16], "groups": 16, "draws": 60},
         "quick": {"n": 512, "widths": [8, 16, 32, 64, 128], "groups": 24, "draws": 50},
-        "full": {"n": 8192, "widths": [16, 64, 256, 1024], "groups": 24, "draws": 300},
+        "full": {"n": 4096, "widths": [16, 32, 64, 128, 256], "groups": 24, "draws": 100},
     },
     cells=cells,
     measure=measure,

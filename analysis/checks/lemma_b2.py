@@ -51,6 +51,7 @@ def counterexample(beta=0.9, width=4):
 
 
 def cells(n, widths, steps, beta, replicates):
+    """One cell a width and replicate: one run."""
     return [
         {"n": n, "width": width, "steps": steps, "beta": beta, "replicate": replicate}
         for width in widths
@@ -67,6 +68,7 @@ def measure(settings, sequence):
     slack = 1 + rounding_allowance(4 * settings["steps"] * settings["n"])
 
     def visit(_, moments):
+        """Count the entries of a step that break either bound."""
         growth = moments.after - beta * moments.before
         allowed = printed_lemma(moments.squares, rate, beta)
         ceiling = moments.exact + rate * moments.exact.sum(axis=0)
@@ -80,6 +82,7 @@ def measure(settings, sequence):
 
 
 def judge(measurements):
+    """Refuted by the counterexample, if the lemma breaks more often than count-min does."""
     total = {
         key: sum(result[key] for _, result in measurements)
         for key in ("pairs", "lemma", "count_min")
@@ -116,8 +119,8 @@ CLAIM = Claim(
         "tiny": {"n": 200, "widths": [20], "steps": 20, "beta": 0.9, "replicates": 1},
         "quick": {"n": 2000, "widths": [80], "steps": 200, "beta": 0.99, "replicates": 2},
         "full": {
-            "n": 100_000,
-            "widths": [1000, 4000],
+            "n": 30_000,
+            "widths": [300, 1200],
             "steps": 1000,
             "beta": 0.99,
             "replicates": 3,

@@ -14,6 +14,7 @@ KINDS = {"count-sketch": sl.CountSketch, "count-min": sl.CountMinSketch}
 
 
 def cells(n, width, draws):
+    """One cell a kind of sketch."""
     return [{"kind": kind, "n": n, "width": width, "draws": draws} for kind in KINDS]
 
 
@@ -35,6 +36,7 @@ def _differences(settings, generator, seed):
         a, b = a - 500, b - 500
 
     def sketch(values, width=width):
+        """A sketch of the values, all with the same hash functions."""
         store = allocate(kind(width=width, decay="global", seed=seed), n, 2)
         store.update(np.arange(n), values)
         return store
@@ -57,6 +59,7 @@ def _largest(difference):
 
 
 def judge(measurements):
+    """Refuted by any difference."""
     worst = max(max(result.values()) for _, result in measurements)
     return Finding(
         verdict=HOLDS if worst == 0 else REFUTED,

@@ -25,6 +25,7 @@ _BEYOND = {"lr": 0.01, "eps": 1e-8}  # η ≫ 2ε/L
 
 
 def cells(n, widths, horizons, beta, draws):
+    """One cell a width, the last of them injective, and draw of hash functions."""
     return [
         {"n": n, "width": width, "horizons": horizons, "beta": beta, "draw": draw}
         for width in [*widths, None]  # None: wide enough for an injective hash
@@ -33,6 +34,7 @@ def cells(n, widths, horizons, beta, draws):
 
 
 def measure(settings, sequence):
+    """One run within the conditions of the theorem, one with too large a step, and the bound."""
     n, horizons = settings["n"], settings["horizons"]
     problem, steps = bowls(n, noise=0, touched=1), max(settings["horizons"])
     sketch = _sketch(settings, hash_seed(sequence))
@@ -67,6 +69,7 @@ def _run(problem, sketch, lr, beta, eps, steps):
 
 
 def judge(measurements):
+    """Slopes near −1, no floor in the runs, and a floor of the bound that falls to 0."""
     widths = list(dict.fromkeys(settings["width"] for settings, _ in measurements))
     horizons = measurements[0][0]["horizons"]
     by_width = {w: [r for s, r in measurements if s["width"] == w] for w in widths}
@@ -123,11 +126,11 @@ CLAIM = Claim(
             "draws": 4,
         },
         "full": {
-            "n": 2000,
-            "widths": [20, 80, 320, 1280],
+            "n": 1000,
+            "widths": [10, 40, 160, 640],
             "horizons": [1000, 3000, 10_000],
             "beta": 0.99,
-            "draws": 8,
+            "draws": 5,
         },
     },
     cells=cells,

@@ -41,6 +41,7 @@ def midpoint(values, entries=None):
 
 
 def cells(dim, steps, every, replicates):
+    """One cell a training run."""
     return [
         {"dim": dim, "steps": steps, "every": every, "replicate": replicate}
         for replicate in range(replicates)
@@ -98,6 +99,7 @@ def midpoints(rows, values, entries):
 
 
 def judge(measurements):
+    """Every mean midpoint, by Student's interval over runs, against a fifth."""
     series = {
         (name, kind): np.array(
             [
@@ -147,7 +149,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"dim": 8, "steps": 12, "every": 4, "replicates": 3},
         "quick": {"dim": 32, "steps": 200, "every": 40, "replicates": 4},
-        "full": {"dim": 128, "steps": 5000, "every": 250, "replicates": 4},
+        "full": {"dim": 64, "steps": 6000, "every": 300, "replicates": 4},
     },
     cells=cells,
     measure=measure,

@@ -14,16 +14,17 @@ from analysis.problems.bowls import Bowls
 from analysis.statistics import CLAIM_ERROR, bootstrap_slope, near, together
 from analysis.training.theorem import run
 
-_TOLERANCE = 0.1
 _RATE = 2.0
+# A run that diverges is to be reported, not stopped.
+_PLAIN = {"backend": "reference", "check_finite": False}
 
 
 def _rmsprop(table, rate, v):
-    return sl.RMSprop(table, rate, beta=0.99, eps=0.1, v=v, backend="reference")
+    return sl.RMSprop(table, rate, beta=0.99, eps=0.1, v=v, **_PLAIN)
 
 
 def _adam(table, rate, m, v):
-    return sl.Adam(table, rate, betas=(0.9, 0.99), eps=0.1, m=m, v=v, backend="reference")
+    return sl.Adam(table, rate, betas=(0.9, 0.99), eps=0.1, m=m, v=v, **_PLAIN)
 
 
 def _exact():
@@ -39,7 +40,7 @@ def _conservative(width, seed):
 
 
 OPTIMIZERS = {
-    "SGD": lambda x, rate, w, seed: sl.SGD(x, rate, backend="reference"),
+    "SGD": lambda x, rate, w, seed: sl.SGD(x, rate, **_PLAIN),
     "RMSprop": lambda x, rate, w, seed: _rmsprop(x, rate, _exact()),
     "RMSprop, linear v": lambda x, rate, w, seed: _rmsprop(x, rate, _linear(w, seed)),
     "RMSprop, conservative v": lambda x, rate, w, seed: _rmsprop(x, rate, _conservative(w, seed)),
@@ -54,9 +55,17 @@ EXACT = {"RMSprop, linear v": "RMSprop", "RMSprop, conservative v": "RMSprop"}
 EXACT |= {"Adam, linear v": "Adam"}
 
 
-def cells(n, width, horizons, columns, draws):
+def cells(n, width, horizons, columns, draws, tolerance):
+    """One cell a draw of hash functions and noise."""
     return [
-        {"n": n, "width": width, "horizons": horizons, "columns": columns, "draw": draw}
+        {
+            "n": n,
+            "width": width,
+            "horizons": horizons,
+            "columns": columns,
+            "tolerance": tolerance,
+            "draw": draw,
+        }
         for draw in range(draws)
     ]
 
@@ -78,19 +87,20 @@ def measure(settings, sequence):
 
 
 def judge(measurements):
-    horizons = measurements[0][0]["horizons"]
+    """Slopes near −1/2 and sketched ones near the exact optimizer's, by bootstrap intervals."""
+    horizons, tolerance = (measurements[0][0][key] for key in ("horizons", "tolerance"))
     runs = {name: np.array([r[name] for _, r in measurements]) for name in OPTIMIZERS}
     comparisons = len(OPTIMIZERS) - len(NOT_JUDGED) + len(EXACT)
     level = CLAIM_ERROR / comparisons
     slopes = {name: bootstrap_slope(horizons, run, level) for name, run in runs.items()}
     verdicts = [
-        near(*slopes[name][1:], -0.5, _TOLERANCE) for name in OPTIMIZERS if name not in NOT_JUDGED
+        near(*slopes[name][1:], -0.5, tolerance) for name in OPTIMIZERS if name not in NOT_JUDGED
     ]
     differences = {
         name: _interval_of_difference(horizons, runs[name], runs[exact], level)
         for name, exact in EXACT.items()
     }
-    verdicts += [near(*ends[1:], 0.0, _TOLERANCE) for ends in differences.values()]
+    verdicts += [near(*ends[1:], 0.0, tolerance) for ends in differences.values()]
     worst = max(set(OPTIMIZERS) - NOT_JUDGED, key=lambda name: abs(slopes[name][0] + 0.5))
     shown = ", ".join(f"{name} {ends[0]:.3f}" for name, ends in slopes.items())
     return Finding(
@@ -100,7 +110,7 @@ def judge(measurements):
         interval=list(slopes[worst][1:]),
         draws=len(measurements),
         comparisons=comparisons,
-        note=f"slopes in T = {horizons[0]} … {horizons[-1]}: {shown}; within {_TOLERANCE} of −1/2 "
+        note=f"slopes in T = {horizons[0]} … {horizons[-1]}: {shown}; within {tolerance} of −1/2 "
         "and of the exact optimizer's; the last is not covered by a theorem and not judged",
         curves={
             "horizons": horizons,
@@ -127,14 +137,29 @@ CLAIM = Claim(
     source="Spring et al. 2019, §5; Zaheer et al. 2018; theory §5",
     expected="holds",
     sizes={
-        "tiny": {"n": 20, "width": 8, "horizons": [64, 256], "columns": 24, "draws": 8},
-        "quick": {"n": 60, "width": 10, "horizons": [128, 512, 2048], "columns": 8, "draws": 8},
-        "full": {
-            "n": 300,
-            "width": 20,
-            "horizons": [256, 1024, 4096, 16_384],
+        "tiny": {
+            "n": 20,
+            "width": 8,
+            "horizons": [64, 256],
+            "columns": 24,
+            "draws": 8,
+            "tolerance": 0.1,
+        },
+        "quick": {
+            "n": 60,
+            "width": 10,
+            "horizons": [128, 512, 2048],
             "columns": 8,
-            "draws": 16,
+            "draws": 8,
+            "tolerance": 0.1,
+        },
+        "full": {
+            "n": 100,
+            "width": 12,
+            "horizons": [4096, 16_384, 65_536],
+            "columns": 8,
+            "draws": 6,
+            "tolerance": 0.03,
         },
     },
     cells=cells,

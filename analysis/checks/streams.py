@@ -60,6 +60,7 @@ def watched_run(problem, description, beta, steps, sequence, visit, lr=0.05, eps
     estimates = [np.zeros_like(table)]
 
     def watch(rows, gradients):
+        """Advance the exact moment as the store was, and show both."""
         squares = np.zeros_like(table)
         np.add.at(squares, rows, gradients)
         squares **= 2

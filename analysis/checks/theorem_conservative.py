@@ -7,6 +7,7 @@ from analysis.checks.claim import Claim
 
 
 def measure(settings, sequence):
+    """Means and bounds of the conservative sketch, for each draw of hash functions."""
     sketch = sl.CountMinSketch(settings["width"], depth=3, conservative=True)
     return convergence.measure(settings, sequence, sketch, bounds.theorem_conservative)
 

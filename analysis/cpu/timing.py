@@ -7,8 +7,6 @@ and a disturbance of the machine strikes all alike.
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 
@@ -18,16 +16,6 @@ import numpy as np
 import sketchlab as sl
 
 COPIED = 2**28  # bytes of one array of the copy, twice that is moved
-
-
-def in_new_process(settings):
-    """The timings of `settings`, from a process with ``settings["threads"]`` threads."""
-    threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"), str(settings["threads"]))
-    command = [sys.executable, "-m", "analysis.cpu.timing", json.dumps(settings)]
-    done = subprocess.run(
-        command, env=os.environ | threads, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def measure(settings):

@@ -4,9 +4,15 @@ from analysis.experiments import (
     approximation_error,
     cleaning,
     dense_layers,
+    extreme_classification,
+    first_moment_map,
     gpu_speed,
+    head_tail,
     language_model,
+    memory,
+    pareto,
     power_law_curves,
+    recurrent_language_model,
     speed,
     store_map,
 )
@@ -15,11 +21,17 @@ EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         language_model,
+        recurrent_language_model,
+        head_tail,
+        pareto,
         approximation_error,
         cleaning,
         power_law_curves,
         dense_layers,
+        extreme_classification,
+        memory,
         store_map,
+        first_moment_map,
         speed,
         gpu_speed,
     )

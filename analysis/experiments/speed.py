@@ -9,8 +9,9 @@ import statistics
 
 import numpy as np
 
-from analysis.cpu.timing import CONTENDERS, COPIED, in_new_process
+from analysis.cpu.timing import CONTENDERS, COPIED
 from analysis.experiment import Experiment, Table, total
+from analysis.process import in_new_process
 
 SIZES = ("Adam CS-MV lazy",)  # alone where the table takes half of the memory
 FULL = [
@@ -52,7 +53,7 @@ def stages(configuration, _):
 
 def measure(settings, _):
     """Time one shape."""
-    return in_new_process(settings)
+    return in_new_process("analysis.cpu.timing", settings, settings["threads"])
 
 
 def summarise(configuration, result_of):

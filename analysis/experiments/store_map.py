@@ -7,6 +7,7 @@ under `global`, touched rows under `lazy` (and `bucket`, which has no exact coun
 """
 
 import itertools
+from functools import partial
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from analysis.checks.draws import allocate, hash_seed
 from analysis.experiment import Experiment, Table, total
 from analysis.prediction import StoreMap
 
-STORES = {
-    "lazy": {"decay": "lazy"},
-    "bucket": {"decay": "bucket"},
-    "global": {"decay": "global"},
-    "conservative": {"conservative": True},
+
+def _sketch(width, depth, seed, **form):
+    return sl.CountMinSketch(width, depth, seed=seed, **form)
+
+
+STORES = {decay: partial(_sketch, decay=decay) for decay in ("lazy", "bucket", "global")} | {
+    "conservative": partial(_sketch, conservative=True)
 }
 AXES = ("load", "keep", "touched", "exponent")
 QUICK = {
@@ -90,47 +93,70 @@ def _cell(configuration, number, load, keep, touched, exponent):
 
 def measure(settings, _=None):
     """Run all stores on one stream and return their errors."""
+    return errors_on_stream(settings, STORES, _squares, _octaves)
+
+
+def _squares(means, generator):
+    return means * generator.standard_normal(len(means)) ** 2
+
+
+def _octaves(answers, truth):
+    return np.abs(np.log2(np.maximum(answers, 0) / truth))
+
+
+def errors_on_stream(settings, stores, draw, error):
+    """Mean errors of some stores on one stream.
+
+    Parameters
+    ----------
+    settings : dict
+    stores : dict of str to callable
+        ``stores[name](width, depth, seed)`` gives a description.
+    draw : callable
+        ``draw(means, generator)`` gives what a step adds to rows of these mean squares.
+    error : callable
+        ``error(answers, truth)`` in octaves; it may be anything where a store has diverged.
+
+    Returns
+    -------
+    dict of str to float
+    """
     key = (int(settings["held_out"]), settings["number"])
     data, hashing = np.random.SeedSequence(settings["seed"], spawn_key=key).spawn(2)
     generator = np.random.default_rng(data)
     n, keep = settings["load"] * settings["width"], settings["keep"]
-    stores = {
-        name: allocate(
-            sl.CountMinSketch(settings["width"], DEPTH, seed=hash_seed(hashing), **form), n
-        )
-        for name, form in STORES.items()
+    live = {
+        name: allocate(describe(settings["width"], DEPTH, hash_seed(hashing)), n)
+        for name, describe in stores.items()
     }
     exact = {decay: allocate(sl.Dense(decay), n) for decay in ("lazy", "global")}
     means = generator.permutation(np.arange(1, n + 1) ** -settings["exponent"])
-    steps, errors = round(4 / (1 - keep)), {name: [] for name in stores}
+    steps, errors = round(4 / (1 - keep)), {name: [] for name in live}
     for step in range(steps):
         rows = np.flatnonzero(generator.random(n) < settings["touched"])
-        squares = (means[rows] * generator.standard_normal(len(rows)) ** 2)[:, None]
+        added = draw(means[rows], generator)[:, None]
         with np.errstate(all="ignore"):  # an unstable store overflows, and is reported as worst
-            for store in (*stores.values(), *exact.values()):
-                store.advance(rows, squares, keep, 1 - keep)
+            for store in (*live.values(), *exact.values()):
+                store.advance(rows, added, keep, 1 - keep)
             if step >= steps - 5 and len(rows):
-                for name, store in stores.items():
+                for name, store in live.items():
                     truth = exact["global" if store.decay == "global" else "lazy"].query(rows)
-                    errors[name].append(_octaves(store.query(rows), truth))
+                    off = error(store.query(rows), truth)
+                    errors[name].append(np.mean(np.where(off <= WORST, off, WORST)))
     return {name: float(np.mean(found)) if found else 0.0 for name, found in errors.items()}
-
-
-def _octaves(answers, truth):
-    off = np.abs(np.log2(np.maximum(answers, 0) / truth))
-    return np.mean(np.where(off <= WORST, off, WORST))
 
 
 def summarise(configuration, result_of):
     """Fit the map to the grid; try it on the held-out streams."""
     grid = [_point(cell, result_of) for cell in _grid(configuration)]
     held_out = [_point(cell, result_of) for cell in _held_out(configuration)]
-    fitted, losses, fixed = StoreMap(grid), [], {name: [] for name in STORES}
+    fitted, losses = StoreMap(grid), []
+    fixed = {name: [] for name in fitted.stores}
     for point in held_out:
         errors = point["errors"]
         point["predicted"] = fitted.best(*(point[axis] for axis in AXES))
         losses.append(errors[point["predicted"]] - min(errors.values()))
-        for name in STORES:
+        for name in fixed:
             fixed[name].append(errors[name] - min(errors.values()))
     return {
         "grid": grid,
@@ -147,8 +173,13 @@ def _point(cell, result_of):
 
 def present(configuration, summary):
     """Return the winners at every grid point, a row for each load and touch rate."""
+    return winners(configuration, summary, EXPERIMENT.title, "|log2(estimate / exact)|")
+
+
+def winners(configuration, summary, title, error):
+    """The table of `present`, for any title and error."""
     columns = list(itertools.product(configuration["keep"], configuration["exponent"]))
-    winners = {
+    best = {
         tuple(point[axis] for axis in AXES): min(point["errors"].items(), key=lambda pair: pair[1])
         for point in summary["grid"]
     }
@@ -156,24 +187,20 @@ def present(configuration, summary):
         (
             f"{load}",
             f"{touched:g}",
-            *(f"{name} {error:.1f}" for name, error in _row(winners, load, touched, columns)),
+            *("{} {:.1f}".format(*best[load, keep, touched, a]) for keep, a in columns),
         )
         for load in configuration["load"]
         for touched in configuration["touched"]
     ]
     always = ", ".join(f"{name} {loss:.2f}" for name, loss in summary["loss_of_always"].items())
     notes = [
-        "The store of the smallest error and that error, the mean of |log2(estimate / exact)|.",
+        f"The store of the smallest error and that error, the mean of {error}.",
         f"On {len(summary['held_out'])} streams that the map was not fitted to, its choice is "
         f"within {GOOD} of the best in {summary['hits']:.0%}; mean loss {summary['loss']:.2f} "
         f"octaves (always the same store: {always}).",
     ]
     titles = ("K", "touched", *(f"c={keep:g} a={exponent:g}" for keep, exponent in columns))
-    return Table(EXPERIMENT.title, titles, rows, notes)
-
-
-def _row(winners, load, touched, columns):
-    return [winners[load, keep, touched, exponent] for keep, exponent in columns]
+    return Table(title, titles, rows, notes)
 
 
 def cost(settings):

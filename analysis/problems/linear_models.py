@@ -31,19 +31,23 @@ class LinearModel:
         Samples a step, with replacement.
     radius : float
         Bounds on gradients hold for ‖x‖_∞ ≤ radius (only least squares needs it).
+    magnitude : float
+        Of the entries of x°.
 
     Attributes
     ----------
     planted : ndarray, (n,)
-        x°, a minimum; entries of ±½.
+        x°, a minimum; entries of ±`magnitude`.
     smoothness, minimum : float
     gradient_bounds, deviations : ndarray, (n,)
     """
 
     curvature = 1.0
 
-    def __init__(self, n, samples, features, exponent, generator, batch=8, radius=2.0):
-        self.size, self.batch, self.radius = n, batch, radius
+    def __init__(
+        self, n, samples, features, exponent, generator, batch=8, radius=2.0, magnitude=0.5
+    ):
+        self.size, self.batch, self.radius, self.magnitude = n, batch, radius, magnitude
         frequencies = np.arange(1, n + 1, dtype=float) ** -exponent
         frequencies /= frequencies.sum()
         self.rows = np.stack(
@@ -57,7 +61,7 @@ class LinearModel:
         shape = (samples, n)
         entries = (self.values.ravel(), self.rows.ravel(), starts)
         self.matrix = csr_matrix(entries, shape, copy=True)  # it sorts what it holds
-        self.planted = generator.choice([-0.5, 0.5], size=n)
+        self.planted = generator.choice([-magnitude, magnitude], size=n)
         self.ideal = self.matrix @ self.planted
         steepest = self.steepest()
         self.smoothness = self.curvature * _largest_eigenvalue(self.matrix)
@@ -137,9 +141,9 @@ class SparseLeastSquares(LinearModel):
         return self.slopes(scores, chosen) + self.noise * _signs(generator, len(chosen))
 
     def steepest(self):
-        """‖a‖₁(radius + ½) + s: unbounded without the radius."""
+        """‖a‖₁(radius + magnitude) + s: unbounded without the radius."""
         reach = np.abs(self.values).sum(axis=1).max()
-        return reach * (self.radius + 0.5) + self.noise
+        return reach * (self.radius + self.magnitude) + self.noise
 
 
 class HuberRegression(LinearModel):

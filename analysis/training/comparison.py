@@ -8,7 +8,6 @@ variant runs at its best rate with other seeds, judged on test data.
 import math
 import statistics
 from collections.abc import Callable
-from itertools import chain, zip_longest
 from typing import NamedTuple
 
 from analysis.training import rates
@@ -125,19 +124,6 @@ def _judge(tried, result_of):
         rate: math.inf if result["diverged"] else result["score"]
         for rate, result in results.items()
     }
-
-
-def stages(comparisons, result_of):
-    """Yield the stages of several comparisons together."""
-    together = zip_longest(*(one.stages(result_of) for one in comparisons), fillvalue=())
-    for lists in together:
-        yield list(chain(*lists))
-
-
-def workload(comparisons, cost):
-    """Return the cost of all runs of several comparisons, and their number."""
-    costs, numbers = zip(*(one.workload(cost) for one in comparisons), strict=True)
-    return sum(costs), sum(numbers)
 
 
 def rate_text(row):

@@ -10,12 +10,12 @@ from analysis.problems import icd
 from analysis.problems import mach as model
 from analysis.training import optimizers as make
 
-HIDDEN = 64
-META_CLASSES = 2_000
+HIDDEN = 128
+META_CLASSES = 1_000
 CLASSIFIERS = 2
-BATCH = 256
+BATCH = 512
 RECALLS = (1, 10, 100)
-BASE_RATES = {"Adam": 4e-3, "RMSprop": 4e-3}
+BASE_RATES = {"Adam": 8e-3, "RMSprop": 8e-3}
 
 
 def constants():
@@ -32,20 +32,21 @@ def constants():
 def settings(plan, variant, learning_rate, replicate):
     """Return the settings of a run: of a try, judged on validation queries, for replicate 0.
 
-    `plan` has the steps (``steps``, ``sweep_steps``) and the queries (``test_queries``,
-    ``validation_queries``, None for all) of a run and of a try, the seed and, under ``common``,
-    the `constants`.
+    `plan` has the steps of a classifier, the queries (``test_queries`` and, of a try,
+    ``validation_queries``, None for all), the seed and, under ``common``, the `constants`. A try
+    trains one classifier only.
     """
     trying = replicate == 0
     return {
         **variant.settings(),
         "learning_rate": learning_rate,
-        "steps": plan["sweep_steps" if trying else "steps"],
+        "steps": plan["steps"],
         "split": "validation" if trying else "test",
         "queries": plan["validation_queries" if trying else "test_queries"],
         "seed": plan["seed"],
         "replicate": replicate,
         **plan["common"],
+        **({"classifiers": 1} if trying else {}),
     }
 
 

@@ -4,8 +4,6 @@ Settings are plain values, so descriptions of stores are written as dicts. They 
 seeds: these are drawn anew for every replicate and for every table.
 """
 
-from dataclasses import replace
-
 import sketchlab as sl
 from sketchlab.stores import Description
 
@@ -29,7 +27,7 @@ def optimizer(settings, table, seeds):
         Every store takes one.
     """
     stores = {
-        moment: _seeded(Description.from_dict(settings["stores"][moment]), next(seeds))
+        moment: Description.from_dict(settings["stores"][moment]).with_seed(next(seeds))
         for moment in sorted(settings["stores"])
     }
     family = getattr(sl, settings["family"])
@@ -47,9 +45,3 @@ def _unseeded(fields):
         for name, value in fields.items()
         if name != "seed"
     }
-
-
-def _seeded(description, seed):
-    if hasattr(description, "tail"):
-        return replace(description, tail=_seeded(description.tail, seed))
-    return replace(description, seed=seed) if hasattr(description, "seed") else description

@@ -25,7 +25,9 @@ class Study(NamedTuple):
         return self.summary["curves"]
 
     def runs_of(self, **settings):
-        """Return the results of the runs that have these settings, in the order of the file."""
+        """Return the results of the runs that have these settings and the study's seed, if any."""
+        if "seed" in self.configuration:
+            settings = {"seed": self.configuration["seed"], **settings}
         return [
             result
             for given, result in self.runs

@@ -11,7 +11,8 @@ import matplotlib
 from matplotlib.figure import Figure as Page
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-WIDTH = 3.3
+#: Width of a page, in inches, and dots an inch.
+WIDTH, DPI = 3.3, 220
 BLACK, GREY = "#000000", "#8c8c8c"
 VERMILION, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#009E73", "#CC79A7"
 SKY, ORANGE = "#56B4E9", "#E69F00"
@@ -60,7 +61,7 @@ FORMS = {
 
 def house():
     """The style, as a context in which figures are made and written."""
-    return matplotlib.rc_context(fname=_STYLE)
+    return matplotlib.rc_context({"figure.dpi": DPI, "savefig.dpi": DPI}, fname=_STYLE)
 
 
 def panels(height, rows=1, columns=1, **options):
@@ -88,3 +89,12 @@ def plain_ticks(axis):
 def signed(value, digits=2):
     """Return a number as text, with a true minus sign."""
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def band(axes, x, runs, **look):
+    """Draw the mean of some runs, and a band from the lowest to the highest."""
+    columns = list(zip(*runs))
+    middle = [sum(values) / len(values) for values in columns]
+    axes.plot(x, middle, **look)
+    low, high = zip(*((min(values), max(values)) for values in columns))
+    axes.fill_between(x, low, high, color=look["color"], alpha=0.15, lw=0)

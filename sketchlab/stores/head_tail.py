@@ -36,6 +36,7 @@ class HeadTailStore(CellStore):
     """
 
     def __init__(self, description, n, dim, dtype, zeros):
+        self._zeros = zeros
         self.heads, width = description.split(n)
         kind, depth = description.tail, description.tail.depth
         cells = self.heads + depth * width
@@ -46,7 +47,7 @@ class HeadTailStore(CellStore):
         self.touches = np.zeros(n, np.uint32) if found else None
 
     def _part_for_tail(self, shape, dtype):
-        return self.cells[0, self.heads :].reshape(shape)
+        return self.flat_cells[self.heads :].reshape(*shape)
 
     @property
     def depth(self):
@@ -122,7 +123,8 @@ class HeadTailStore(CellStore):
         clean = self.description.tail.clean
         if clean and step % clean.every == 0:
             self.settle()
-            self.cells[0, self.heads :] *= self.dtype.type(clean.factor)
+            tail = self.flat_cells[self.heads :]
+            tail *= self.dtype.type(clean.factor)
         if self.touches is not None and step % self.description.every == 0:
             self.promote()
 
@@ -203,9 +205,12 @@ class HeadTailStore(CellStore):
             If the width is odd.
         """
         self.tail.check_foldable()
-        tail, dim = self.tail.folded(), self.dim
-        self.cells = np.concatenate([self.flat_cells[: self.heads], tail.reshape(-1, dim)])[None]
-        self.tail.cells = self._part_for_tail(tail.shape, self.dtype)
+        folded = self.tail.folded()
+        parts = self.flat_cells[: self.heads], folded.reshape(-1, self.dim)
+        cells = np.concatenate([np.asarray(part) for part in parts])
+        self.cells = self._zeros((1, *cells.shape), self.dtype)
+        self.cells[...] = cells[None]
+        self.tail.cells = self._part_for_tail(folded.shape, self.dtype)
         return self
 
     def signature(self):

@@ -33,8 +33,8 @@ class QuantizedStore(ScaledStore):
         self.block = min(dim, description.block)
         self.codes = zeros((n, dim), np.dtype(np.uint8))
         self.scales = zeros((n, -(-dim // self.block)), dtype)
-        self.book = code_book(description.signed, dtype)
-        self.lines = code_lines(description.signed, dtype)
+        self.book = _copy(code_book(description.signed, dtype), zeros)
+        self.lines = _copy(code_lines(description.signed, dtype), zeros)
 
     def advance(self, rows, added, keep, gain):
         """One step x ← keep·x + gain·u of the decoded rows, which are then coded anew."""
@@ -75,7 +75,7 @@ class QuantizedStore(ScaledStore):
         starts = np.arange(0, self.dim, self.block)
         scales = np.maximum.reduceat(magnitudes, starts, axis=1)
         magnitudes /= self._spread(np.where(scales == 0, 1, scales).astype(self.dtype))
-        codes = nearest_codes(self.lines, magnitudes)
+        codes = nearest_codes(np.asarray(self.lines), magnitudes)
         if self.description.signed:
             codes |= SIGN * (values < 0)
         self.codes[rows], self.scales[rows] = codes, scales
@@ -83,6 +83,13 @@ class QuantizedStore(ScaledStore):
     def _spread(self, scales):
         """A number for every block as one for every column."""
         return np.repeat(scales, self.block, axis=1)[:, : self.dim]
+
+
+def _copy(array, zeros):
+    """The array, where the store lives."""
+    copy = zeros(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 @dataclass(frozen=True)

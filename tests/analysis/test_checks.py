@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +219,40 @@ def test_a_broken_store_or_bound_changes_the_verdict(monkeypatch, name, break_it
     break_it(monkeypatch)
     found = find(name).verdict
     assert found == verdict != CLAIMS[name].expected
+
+
+# -- runs that diverge -----------------------------------------------------------------------
+
+
+def answer_that_is_no_number(patch):
+    patch.setattr(CountMinStore, "combine", lambda self, signed: np.nan * signed[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("sgd-rate", "RMSprop, linear v"),
+        ("adagrad-regret", "conservative"),
+        ("noise-free-floor", "means"),
+        ("theorem-any-stream", "cell 0"),
+    ],
+)
+def test_a_run_that_diverges_refutes_and_is_named(monkeypatch, name, place):
+    answer_that_is_no_number(monkeypatch)
+    finding = find(name)
+    assert finding.verdict == REFUTED
+    assert "not finite: cell 0 (" in finding.note and place in finding.note
+    json.dumps(finding._asdict(), allow_nan=False)
+
+
+def test_only_the_cells_that_diverged_are_named():
+    def measure(settings, _):
+        return {"fine": 1.0, "mean": np.inf if settings["draw"] == 1 else 1.0}
+
+    cells = [{"draw": 0}, {"draw": 1}]
+    broken = replace(CLAIMS["merge-fold"], cells=lambda **_: cells, measure=measure)
+    finding = broken.find("tiny")
+    assert finding.note == "1 of 2 cells gave numbers that are not finite: cell 1 (mean)"
 
 
 # -- the counterexamples --------------------------------------------------------------------

@@ -79,9 +79,3 @@ def test_out_of_memory_leaves_everything_unchanged(monkeypatch):
 def test_rank_one_by_svd_is_for_the_host():
     with pytest.raises(sl.ConfigurationError, match="host"):
         sl.Adagrad(on_device(np.zeros((2, 2), np.float32)), lr=1.0, v=sl.Rank1SVD(), backend="cuda")
-
-
-@pytest.mark.parametrize("store", [sl.RowWise(), sl.SM3(), sl.Quantized(), sl.BucketMean()])
-def test_stores_without_kernels_name_the_backends_that_have_them(store):
-    with pytest.raises(sl.ConfigurationError, match='use backend="cpu" or "reference"'):
-        sl.Adagrad(on_device(np.zeros((2, 2), np.float32)), lr=1.0, v=store, backend="cuda")

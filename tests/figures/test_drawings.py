@@ -48,7 +48,7 @@ def page(figure, results):
 def test_files_are_written(figure, results, tmp_path):
     png, pdf, caption = write(figure, results(figure.needs), tmp_path / "new", ("png", "pdf"))
     pixels = imread(png)[..., :3]
-    assert pixels.shape[1] == round(style.WIDTH * 220) and pixels.shape[0] <= 9 * 220
+    assert pixels.shape[1] == round(style.WIDTH * style.DPI) and pixels.shape[0] <= 9 * style.DPI
     assert np.ptp(pixels) > 0.5 and png.stat().st_size < 150_000
     assert pdf.read_bytes().startswith(b"%PDF")
     assert {path.name for path in png.parent.iterdir()} == {png.name, pdf.name, caption.name}
@@ -98,7 +98,7 @@ def test_a_seed_that_diverged_is_said(results, tmp_path):
     """The language model's figures draw what is left, and the caption names what is not there."""
     figure = FIGURES["perplexity-against-bytes"]
     (study,) = studies(results(figure.needs), figure.needs)
-    lost = study.summary["rows"][-1] | {"mean": None, "std": None, "perplexities": [None] * 3}
+    lost = study.summary["rows"][-1] | {"mean": None, "std": None, "scores": [None] * 3}
     study = study._replace(summary={"rows": [*study.summary["rows"][:-1], lost]})
     assert f"every seed diverged: {lost['variant']}" in figure.caption(study)
     for name in ("perplexity-against-bytes", "perplexity-by-variant"):

@@ -25,6 +25,7 @@ from sketchlab.kernels.cuda.views import (
     MaximumCells,
     MedianCells,
     MinimumCells,
+    has_cell,
     read,
     sign_of,
     slot_of,
@@ -37,6 +38,7 @@ __all__ = [
     "Lazy",
     "Plain",
     "Target",
+    "Touch",
     "change_at",
     "change_cells",
     "change_owned_cells",
@@ -44,11 +46,18 @@ __all__ = [
     "decay_cells",
     "find_changes",
     "list_cells",
+    "touch_rows",
 ]
 
 
 class Plain(NamedTuple):
     """gain·u."""
+
+    gain: np.floating
+
+
+class Touch(NamedTuple):
+    """gain alone: what a touch weighs."""
 
     gain: np.floating
 
@@ -83,6 +92,10 @@ def _plain(source, view, active, grads, row, i, c):
     return source.gain * added(view.squared, gradient_at(active, grads, i, c))
 
 
+def _touch(source, view, active, grads, row, i, c):
+    return source.gain
+
+
 def _lazy(source, view, active, grads, row, i, c):
     u = added(view.squared, gradient_at(active, grads, i, c))
     return lazy_change(read(source.before, row, c), u, source.keep_less_one, source.gain)
@@ -97,7 +110,7 @@ def _known(source, view, active, grads, row, i, c):
     return source.change[i, c]
 
 
-_CHANGES = {Plain: _plain, Lazy: _lazy, Target: _target, Known: _known}
+_CHANGES = {Plain: _plain, Touch: _touch, Lazy: _lazy, Target: _target, Known: _known}
 
 
 @overload(change_at)
@@ -167,7 +180,17 @@ def change_cells(source, view, active, items, grads):
             for c in range(first_column(), view.cells.shape[1], column_step()):
                 change = change_at(source, view, active, grads, row, i, c)
                 for j in range(len(view.constants) // 4):
+                    if not has_cell(view, row, j):
+                        break
                     put(view, slot_of(view, row, j), c, sign_of(view, row, j, change))
+
+
+def touch_rows(weights, active, items, gain):
+    """Add the gain to the weight of every active row."""
+    for i in range(first_item(), items, item_step()):
+        row = row_at(active, i)
+        if row >= 0:
+            weights[row] += gain
 
 
 def count_rows(view, active, items, counts):
@@ -176,6 +199,8 @@ def count_rows(view, active, items, counts):
         row = row_at(active, i)
         if row >= 0:
             for j in range(len(view.constants) // 4):
+                if not has_cell(view, row, j):
+                    break
                 cuda.atomic.add(counts, slot_of(view, row, j), 1)
 
 
@@ -197,7 +222,8 @@ def list_cells(view, active, items, slots, order):
     for entry in range(first_item(), items * depth, item_step()):
         row = row_at(active, entry % items)
         order[entry] = entry
-        slots[entry] = slot_of(view, row, entry // items) if row >= 0 else view.cells.shape[0]
+        found = row >= 0 and has_cell(view, row, entry // items)
+        slots[entry] = slot_of(view, row, entry // items) if found else view.cells.shape[0]
 
 
 def change_owned_cells(source, view, active, items, grads, slots, order, bucket, keep_less_one):

@@ -160,7 +160,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         self[touched] = rows
 
     def __getitem__(self, index):
-        if isinstance(index, (int, np.integer)):
+        if isinstance(index, (int, np.integer, slice)):
             return DeviceArray(self.raw[index], self._run)
         index = np.asarray(index, np.int64)
         values = np.zeros((index.size, *self.shape[1:]), self.dtype)
@@ -174,7 +174,8 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __setitem__(self, index, values):
         if index is Ellipsis:
-            host = np.ascontiguousarray(np.broadcast_to(values, self.shape), self.dtype)
+            # a copy: broadcasting may leave a stride of 0, which numba takes for no dimension
+            host = np.array(np.broadcast_to(values, self.shape), self.dtype, order="C")
             guarded(self.raw.copy_to_device, host, stream=self._run.stream)
             return
         index = np.asarray(index, np.int64).ravel()

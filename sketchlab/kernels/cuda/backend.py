@@ -14,7 +14,7 @@ from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
 from sketchlab.kernels.interface import Backend
 from sketchlab.kernels.scratch import Scratch
-from sketchlab.stores import SM3, BucketMean, HeadTail, Quantized, Rank1SVD, RowWise
+from sketchlab.stores import HeadTail, Rank1SVD
 
 __all__ = ["CUDA"]
 
@@ -79,10 +79,10 @@ class CUDA(Backend):
                 f"{description!r} decomposes matrices on the host, for analysis only: use "
                 'Rank1() or backend="cpu"'
             )
-        foreign = isinstance(description, (BucketMean, HeadTail, Quantized, RowWise, SM3))
-        if foreign or getattr(description, "row_weights", False):
+        if isinstance(description, HeadTail) and description.rows == "frequent":
             raise ConfigurationError(
-                f'{description!r} has no CUDA kernels: use backend="cpu" or "reference"'
+                f"{description!r} counts touches on the host to find its head: use "
+                'rows="first", with the table sorted by activity, or backend="cpu"'
             )
         self._run.use(self._stream)
         return description.allocate(n, dim, dtype, zeros=zeros(self._run))

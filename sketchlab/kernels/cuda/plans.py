@@ -7,16 +7,24 @@ answers are read.
 
 import numpy as np
 
-from sketchlab.kernels.cuda import advance, factors, sorting
+from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, sm3, sorting
 from sketchlab.kernels.cuda.elementwise import fill
 from sketchlab.kernels.cuda.views import (
     Factors,
     MaximumCells,
+    Means,
     MedianCells,
     MinimumCells,
+    NoWeights,
     PrivateCells,
+    RowWeights,
 )
 from sketchlab.stores import CellStore
+from sketchlab.stores.bucket_mean import BucketMeanStore
+from sketchlab.stores.quantized import QuantizedStore
+from sketchlab.stores.rank1 import Rank1Store
+from sketchlab.stores.row_wise import RowWiseStore
+from sketchlab.stores.sm3 import SM3Store
 
 __all__ = ["plan_for"]
 
@@ -26,10 +34,12 @@ _PARTS = 256
 
 def plan_for(store, items, run, scratch, deterministic):
     """The plan of one store for a step of `items` rows."""
+    if isinstance(store, BucketMeanStore):
+        return MeanPlan(store, items, run, scratch, deterministic)
     if not isinstance(store, CellStore):
-        return FactorPlan(store, items, run, scratch)
+        return _PLANS[type(store)](store, items, run, scratch)
     if store.private:
-        return ExactPlan(store)
+        return ExactPlan(store, run)
     kind = OwnedSketchPlan if deterministic and not store.conservative else SketchPlan
     return kind(store, items, run, scratch)
 
@@ -39,18 +49,30 @@ def _keep_less_one(store, keep):
     return store.dtype.type(0 if store.decay == "global" else keep - 1.0)
 
 
+def _row_weights(store, run, active, items, gain):
+    """Touch the active rows of a store that keeps row weights; the weights as kernels see them."""
+    number = store.dtype.type
+    if store.weights is None:
+        return NoWeights(number(1))
+    weights = store.weights.raw
+    if items:
+        run.flat(advance.touch_rows, items, weights, active, items, gain)
+    return RowWeights(number(store.full_weight), weights)
+
+
 class ExactPlan:
     """Exact variables move where they are read, in the kernel that moves the parameters."""
 
-    def __init__(self, store):
-        self.store = store
+    def __init__(self, store, run):
+        self.store, self.run = store, run
 
     def advance(self, active, items, grads, moment, keep, gain):
         """The view of the store, with what a row's step needs."""
         store, number = self.store, self.store.dtype.type
         gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
-        multiplier = number(store.multiplier)
-        return PrivateCells(store.flat_cells.raw, less, gain, multiplier, moment.squared)
+        weights = _row_weights(store, self.run, active, items, gain)
+        cells, multiplier = store.flat_cells.raw, number(store.multiplier)
+        return PrivateCells(cells, less, gain, multiplier, moment.squared, weights)
 
 
 class SketchPlan:
@@ -58,14 +80,13 @@ class SketchPlan:
 
     def __init__(self, store, items, run, scratch):
         self.store, self.run, self.scratch = store, run, scratch
-        count = store.depth * store.width
-        self.cells = count, store.dim
+        self.cells = count, dim = store.flat_cells.shape
         # Changes that depend on answers need those of before the step: from a copy of the cells
         # or written down for each row, whichever is smaller.
         self.answers = store.conservative or store.decay == "lazy"
         self.copies = self.answers and count <= items
         if self.answers:
-            shape = self.cells if self.copies else (items, store.dim)
+            shape = self.cells if self.copies else (items, dim)
             self.before = scratch.array("before", shape, store.dtype)
         self.reserve(items)
 
@@ -78,13 +99,14 @@ class SketchPlan:
         """Take the step; the view of the store."""
         number = self.store.dtype.type
         gain, less = number(self.store.begin_step(keep, gain)), _keep_less_one(self.store, keep)
-        view = self._view(moment)
+        weights = _row_weights(self.store, self.run, active, items, gain)
+        view = self._view(moment, weights)
         if items:
             source = self._source(view, active, items, grads, less, gain)
             self.change(source, view, active, items, grads, less)
         return view
 
-    def _view(self, moment):
+    def _view(self, moment, weights):
         store = self.store
         kind = MedianCells if store.description.signed else MinimumCells
         return (MaximumCells if store.conservative else kind)(
@@ -93,6 +115,8 @@ class SketchPlan:
             np.uint64(store.width),
             store.dtype.type(store.multiplier),
             moment.squared,
+            np.int64(store.heads),
+            weights,
         )
 
     def _source(self, view, active, items, grads, less, gain):
@@ -143,6 +167,32 @@ class OwnedSketchPlan(SketchPlan):
         run.rows(advance.change_owned_cells, self.entries, self.store.dim, *arguments)
 
 
+class TouchPlan(SketchPlan):
+    """Weights of buckets: each touch adds the gain."""
+
+    def _source(self, view, active, items, grads, less, gain):
+        return advance.Touch(gain)
+
+
+class OwnedTouchPlan(TouchPlan, OwnedSketchPlan):
+    """The same without atomics on numbers."""
+
+
+class MeanPlan:
+    """Sums and weights of buckets, each a sketch to which the step adds."""
+
+    def __init__(self, store, items, run, scratch, deterministic):
+        kinds = (OwnedSketchPlan, OwnedTouchPlan) if deterministic else (SketchPlan, TouchPlan)
+        both = zip(kinds, (store.sums, store.weights))
+        self.store, self.plans = store, [kind(part, items, run, scratch) for kind, part in both]
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        views = [plan.advance(active, items, grads, moment, keep, gain) for plan in self.plans]
+        self.store.count_step(keep, gain)
+        return Means(*views, self.store.dtype.type(self.store.full), moment.squared)
+
+
 class FactorPlan:
     """Row and column sums of rank-one stores, added up in a fixed order."""
 
@@ -170,3 +220,74 @@ class FactorPlan:
             run.flat(factors.add_column_sums, dim, view.right, self.partial)
         run.block(factors.total_of, view.right, self.total)
         return view
+
+
+class RowWisePlan:
+    """One value a row, moved by the thread that has the row."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run = store, run
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        store, number = self.store, self.store.dtype.type
+        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
+        view = row_wise.RowValues(store.values.raw, number(store.multiplier), moment.squared)
+        if items:
+            arguments = view, active, items, grads, less, gain
+            self.run.flat(row_wise.move_row_values, items, *arguments)
+        return view
+
+
+class SM3Plan:
+    """Bounds of rows and columns: all targets of columns are found before a row's bound moves."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run = store, run
+        parts = min(_PARTS, max(items, 1))
+        self.partial = scratch.array("partial", (parts, store.dim), store.dtype)
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        store, run, number = self.store, self.run, self.store.dtype.type
+        gain = number(store.begin_step(keep, gain))
+        rows, columns = store.row_bounds.raw, store.column_bounds.raw
+        view = sm3.Bounds(rows, columns, number(store.multiplier), moment.squared)
+        if items:
+            arguments = view, active, items, grads, gain
+            run.rows(sm3.find_column_targets, *self.partial.shape, *arguments, self.partial)
+            run.flat(sm3.raise_row_bounds, items, *arguments)
+            run.flat(sm3.raise_column_bounds, store.dim, columns, self.partial)
+        return view
+
+
+class QuantizedPlan:
+    """Blocks of codes, each advanced by one thread."""
+
+    def __init__(self, store, items, run, scratch):
+        self.store, self.run = store, run
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Take the step; the view of the store."""
+        store, number = self.store, self.store.dtype.type
+        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
+        view = quantized.Codes(
+            *(array.raw for array in (store.codes, store.scales, store.book, store.lines)),
+            np.int64(store.block),
+            store.description.signed,
+            number(store.multiplier),
+            moment.squared,
+        )
+        if items:
+            arguments = view, active, items, grads, less, gain
+            blocks = store.scales.shape[1]
+            self.run.rows(quantized.code_blocks_anew, items, blocks, *arguments)
+        return view
+
+
+_PLANS = {
+    Rank1Store: FactorPlan,
+    RowWiseStore: RowWisePlan,
+    SM3Store: SM3Plan,
+    QuantizedStore: QuantizedPlan,
+}

@@ -24,17 +24,36 @@ from sketchlab.stores.arithmetic import (
 )
 
 __all__ = [
+    "MOMENTS",
     "Factors",
     "MaximumCells",
+    "Means",
     "MedianCells",
     "MinimumCells",
     "NoMoment",
+    "NoWeights",
     "PrivateCells",
+    "RowWeights",
+    "has_cell",
     "moment_at",
     "read",
     "sign_of",
     "slot_of",
+    "usable",
 ]
+
+
+class NoWeights(NamedTuple):
+    """Answers are as they are: times one."""
+
+    full: np.floating
+
+
+class RowWeights(NamedTuple):
+    """Answers are divided by a row's own weight, times that of a row which every step touches."""
+
+    full: np.floating
+    values: object  # (n,)
 
 
 class MedianCells(NamedTuple):
@@ -45,6 +64,8 @@ class MedianCells(NamedTuple):
     width: np.uint64
     multiplier: np.floating
     squared: bool
+    heads: np.int64  # the first rows, which have a cell to themselves
+    weights: NamedTuple
 
 
 class MinimumCells(NamedTuple):
@@ -55,6 +76,8 @@ class MinimumCells(NamedTuple):
     width: np.uint64
     multiplier: np.floating
     squared: bool
+    heads: np.int64  # the first rows, which have a cell to themselves
+    weights: NamedTuple
 
 
 class MaximumCells(NamedTuple):
@@ -65,6 +88,8 @@ class MaximumCells(NamedTuple):
     width: np.uint64
     multiplier: np.floating
     squared: bool
+    heads: np.int64  # the first rows, which have a cell to themselves
+    weights: NamedTuple
 
 
 class PrivateCells(NamedTuple):
@@ -75,6 +100,7 @@ class PrivateCells(NamedTuple):
     gain: np.floating
     multiplier: np.floating
     squared: bool
+    weights: NamedTuple
 
 
 class Factors(NamedTuple):
@@ -83,6 +109,15 @@ class Factors(NamedTuple):
     left: object  # (n,)
     right: object  # (dim,)
     total: object  # (1,), the sum of `right`
+    squared: bool
+
+
+class Means(NamedTuple):
+    """Sums and weights of the same buckets."""
+
+    sums: MinimumCells  # (cells, dim)
+    weights: MinimumCells  # (cells, 1)
+    full: np.floating
     squared: bool
 
 
@@ -97,10 +132,18 @@ class NoMoment(NamedTuple):
 
 @register_jitable
 def slot_of(view, row, j):
-    """The row's cell under hash function j, in the flattened table."""
+    """The row's cell under hash function j, in the flattened table; all are one in the head."""
+    if row < view.heads:
+        return np.int64(row)
     multiplier, addend = view.constants[4 * j], view.constants[4 * j + 1]
     found = hashing.bucket(np.uint64(row), multiplier, addend, view.width)
-    return np.int64(found) + j * np.int64(view.width)
+    return view.heads + np.int64(found) + j * np.int64(view.width)
+
+
+@register_jitable
+def has_cell(view, row, j):
+    """Whether the row's cell j is one more than its cells before: a row changes each cell once."""
+    return j == 0 or row >= view.heads
 
 
 def sign_of(view, row, j, value):
@@ -109,6 +152,8 @@ def sign_of(view, row, j, value):
 
 
 def _hashed_sign(view, row, j, value):
+    if row < view.heads:
+        return value
     multiplier, addend = view.constants[4 * j + 2], view.constants[4 * j + 3]
     negative = hashing.sign_bit(np.uint64(row), multiplier, addend)
     return -value if negative != np.uint64(0) else value
@@ -209,7 +254,7 @@ def _make_median(depth, dtype):
 
 def moment_at(view, row, c, gradient):
     """The moment of column c of a row, after its step; private cells take it here."""
-    return _MOMENTS[type(view)](view, row, c, gradient)
+    return MOMENTS[type(view)](view, row, c, gradient)
 
 
 @register_jitable
@@ -218,8 +263,30 @@ def usable(view, array, value):
     return higher(value, array.dtype.type(0)) if view.squared else value
 
 
+def row_scale(weights, row):
+    """What row weights make of an answer."""
+    return _SCALES[type(weights)](weights, row)
+
+
+def _no_scale(weights, row):
+    return weights.full
+
+
+def _scale_by_weight(weights, row):
+    return weights.full / weights.values[row]
+
+
+_SCALES = {NoWeights: _no_scale, RowWeights: _scale_by_weight}
+
+
+@overload(row_scale)
+def _compile_row_scale(weights, row):
+    return _SCALES.get(getattr(weights, "instance_class", None))
+
+
 def _of_sketch(view, row, c, gradient):
-    return usable(view, view.cells, view.multiplier * read(view, row, c))
+    scale = view.multiplier * row_scale(view.weights, row)
+    return usable(view, view.cells, scale * read(view, row, c))
 
 
 def _of_private(view, row, c, gradient):
@@ -227,27 +294,44 @@ def _of_private(view, row, c, gradient):
     decayed = active_cell(view.cells[row, c], one, view.keep_less_one)
     value = decayed + view.gain * added(view.squared, gradient)
     view.cells[row, c] = value
-    return usable(view, view.cells, view.multiplier * value)
+    return usable(view, view.cells, view.multiplier * row_scale(view.weights, row) * value)
 
 
 def _of_factors(view, row, c, gradient):
     return usable(view, view.left, read(view, row, c))
 
 
+@register_jitable
+def bucket_mean(view, row, j, c):
+    """Sum by weight in the row's bucket j; an untouched one has the sum 0."""
+    slot = slot_of(view.sums, row, j)
+    total, weight = view.sums.cells[slot, c], view.weights.cells[slot, 0]
+    return total / weight if weight > view.sums.cells.dtype.type(0) else total
+
+
+def _of_means(view, row, c, gradient):
+    answer = bucket_mean(view, row, 0, c)
+    for j in range(1, len(view.sums.constants) // 4):
+        answer = lower(answer, bucket_mean(view, row, j, c))
+    return usable(view, view.sums.cells, view.full * answer)
+
+
 def _of_none(view, row, c, gradient):
     return gradient  # of the right type; the rule does not look
 
 
-_MOMENTS = {
+#: How each kind of view is read; other modules add theirs.
+MOMENTS = {
     MedianCells: _of_sketch,
     MinimumCells: _of_sketch,
     MaximumCells: _of_sketch,
     PrivateCells: _of_private,
     Factors: _of_factors,
+    Means: _of_means,
     NoMoment: _of_none,
 }
 
 
 @overload(moment_at)
 def _compile_moment_at(view, row, c, gradient):
-    return _MOMENTS.get(getattr(view, "instance_class", None))
+    return MOMENTS.get(getattr(view, "instance_class", None))

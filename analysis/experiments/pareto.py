@@ -1,0 +1,174 @@
+"""Quality against bytes of auxiliary state: every store, on the same tasks, with equal effort.
+
+Second moments by RMSprop, first moments by Momentum, where values of either sign leave fewer
+stores to choose from.
+"""
+
+import sketchlab as sl
+from analysis.experiment import Experiment, Table
+from analysis.training import tasks
+from analysis.training.variants import Variant
+
+FULL = {
+    "language": {
+        "task": "language",
+        "steps": 2_000,
+        "validation_words": 10_000,
+        "test_words": 25_000,
+        "base_rates": {"RMSprop": 0.012, "Momentum": 2.8},
+    },
+    "logistic": {"task": "logistic", "steps": 4_000},
+}
+QUICK = {
+    "language": FULL["language"] | {"steps": 80, "validation_words": 1_000, "test_words": 2_000},
+    "logistic": FULL["logistic"] | {"steps": 200},
+}
+ALL_TIMES = (2, 5, 20, 100, 1000)
+QUICK_TIMES = (5, 100)
+TRIES = {"full": 4, "quick": 3}
+REPLICATES = 3
+
+
+def _count_min(decay, conservative=False):
+    return lambda times: sl.CountMinSketch(
+        compression=times, decay=decay, conservative=conservative
+    )
+
+
+def _count_sketch(decay):
+    return lambda times: sl.CountSketch(compression=times, decay=decay)
+
+
+def _head_tail(tail):
+    return lambda times: sl.HeadTail(head=0.75, tail=tail(times))
+
+
+#: For each moment the sketches by name: what describes them, and the compressions tried.
+SKETCHES = {
+    "v": {
+        "count-min lazy": (_count_min("lazy"), ALL_TIMES),
+        "count-min bucket": (_count_min("bucket"), (5, 100)),
+        "count-min global": (_count_min("global"), ALL_TIMES),
+        "count-min conservative": (_count_min("global", True), ALL_TIMES),
+        "bucket mean": (lambda times: sl.BucketMean(compression=times), ALL_TIMES),
+        "head-tail conservative": (_head_tail(_count_min("global", True)), (5, 20, 100)),
+    },
+    "m": {
+        "count-sketch lazy": (_count_sketch("lazy"), (2, 5, 20)),
+        "count-sketch global": (_count_sketch("global"), (5,)),
+        "head-tail global": (_head_tail(_count_sketch("global")), (5, 20)),
+    },
+}
+#: Stores that keep at least a number for every row or block of one.
+BY_ROW = {
+    "v": {
+        "row-wise": sl.RowWise(decay="global"),
+        "rank-1": sl.Rank1(decay="global"),
+        "SM3": sl.SM3(decay="global"),
+        "8 bit": sl.Quantized(signed=False),
+    },
+    "m": {"8 bit": sl.Quantized(signed=True)},
+}
+
+
+def _variants(family, moment, times, by_row=True):
+    """Exact state and every store of a family's one moment."""
+    yield Variant(family, "exact", "lazy", **{moment: sl.Dense(decay="lazy")})
+    for name, (describe, tried) in SKETCHES[moment].items():
+        for each in tried:
+            if each in times:
+                yield Variant(family, name, f"{each}x", **{moment: describe(each)})
+    for name, store in BY_ROW[moment].items() if by_row else ():
+        yield Variant(family, name, "", **{moment: store})
+
+
+def variants(mode):
+    """The variants of every part.
+
+    Of a table of one column, a number a row is as much as the exact variable: logistic regression
+    goes without the stores that need it.
+    """
+    times = QUICK_TIMES if mode == "quick" else ALL_TIMES
+    both = (*_variants("RMSprop", "v", times), *_variants("Momentum", "m", times))
+    columns = (
+        *_variants("RMSprop", "v", times, by_row=False),
+        *_variants("Momentum", "m", times, by_row=False),
+    )
+    return {"language": both, "mach": tuple(_variants("RMSprop", "v", times)), "logistic": columns}
+
+
+def configure(options):
+    """Return the configuration that the options ask for, and the path of the text."""
+    mode = "quick" if options.quick else "full"
+    configuration = {
+        "mode": mode,
+        "tries": TRIES[mode],
+        "replicates": REPLICATES,
+        "parts": tasks.plans(QUICK if options.quick else FULL, options),
+    }
+    return configuration, {"corpus": options.corpus}
+
+
+def _comparisons(configuration):
+    return tasks.comparisons(configuration, variants(configuration["mode"]))
+
+
+def stages(configuration, result_of):
+    """Yield the tries, each after what was learnt before, and then the runs."""
+    return tasks.stages(_comparisons(configuration), result_of)
+
+
+def summarise(configuration, result_of):
+    """Return the rows of every part, with whether another one beats each in quality and bytes."""
+    parts = {name: part.rows(result_of) for name, part in _comparisons(configuration).items()}
+    for rows in parts.values():
+        for row in rows:
+            row["dominated"] = any(_dominates(other, row) for other in rows)
+    return {"parts": parts}
+
+
+def _dominates(row, other):
+    """Whether a row has a lower mean score than another of its family, with no more bytes."""
+    if row["family"] != other["family"] or row["mean"] is None:
+        return False
+    better = other["mean"] is None or row["mean"] < other["mean"]
+    return better and row["state_bytes"] <= other["state_bytes"]
+
+
+def present(configuration, summary):
+    """Return one table of all parts, from many bytes to few."""
+    lines = [
+        (*tasks.table_row(plan, row), "" if row["dominated"] else "yes")
+        for name, plan in configuration["parts"].items()
+        for row in sorted(summary["parts"][name], key=_place)
+    ]
+    rows = [row for part in summary["parts"].values() for row in part]
+    notes = [
+        *tasks.notes(configuration, rows),
+        "Best: no store of the family has a lower mean score with as few bytes or fewer.",
+    ]
+    return Table(EXPERIMENT.title, (*tasks.COLUMNS, "best"), lines, notes)
+
+
+def _place(row):
+    return row["family"] != "RMSprop", -row["state_bytes"]
+
+
+def workload(configuration):
+    """Return the seconds of all runs, about, and their number."""
+    return tasks.workload(_comparisons(configuration))
+
+
+EXPERIMENT = Experiment(
+    name="pareto",
+    title="Quality against bytes of auxiliary state, for every store",
+    source="Spring et al. 2019 (sketches); Anil et al. 2019 (SM3); Dettmers et al. 2022 (8 bit)",
+    duration={"quick": "1 min", "full": "45 min"},
+    configure=configure,
+    stages=stages,
+    measure=tasks.measure,
+    summarise=summarise,
+    present=present,
+    cost=tasks.cost,
+    workload=workload,
+)

@@ -1,0 +1,202 @@
+"""The paper's own kind of model: an LSTM language model, sketched against exact state.
+
+One LSTM layer between two large tables (`analysis.problems.lstm`, `analysis.training.recurrent`);
+validation perplexity along every run, test perplexity at its end. The paper's sketches are in the
+form of its algorithms (``lazy``). Its rank-1 factorisation of the signed momentum is left out:
+sums of rows and columns hold non-negative values only.
+"""
+
+import statistics
+from functools import partial
+from typing import NamedTuple
+
+import sketchlab as sl
+from analysis.errors import UsageError
+from analysis.experiment import Experiment, Table
+from analysis.published import PERPLEXITY, TABLES
+from analysis.training import comparison, recurrent
+from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, Variant
+
+REPLICATES = 3
+_RANK_1 = sl.Rank1(decay="global")
+
+VARIANTS = (
+    BY_NAME["Momentum exact (lazy)"],
+    BY_NAME["Momentum CS (paper: lazy)"],
+    BY_NAME["Adagrad exact (lazy)"],
+    BY_NAME["Adagrad CMS (every form: nothing decays)"],
+    Variant("Adagrad", "LR-NMF", "nothing decays", v=_RANK_1),
+    BY_NAME["Adam exact (lazy)"],
+    BY_NAME["Adam CS-MV (paper: lazy)"],
+    BY_NAME["Adam CS-V (paper: lazy)"],
+    Variant("Adam", "LR-NMF-V", "global", m=sl.Dense(decay="lazy"), v=_RANK_1),
+    BY_NAME["RMSprop exact (lazy)"],
+    BY_NAME["RMSprop CMS (paper: lazy)"],
+    BY_NAME["RMSprop CMS conservative (linear: global)"],
+)
+
+#: The paper's tables for a family, and the name there of what they call otherwise.
+PUBLISHED = {
+    "Momentum": (("3",), {}),
+    "Adagrad": (("6",), {"CMS": "CS"}),
+    "Adam": (("4", "9"), {}),
+    "RMSprop": (("7",), {}),
+}
+
+
+class Mode(NamedTuple):
+    """How much is done: segments of a run and of a try, tries, words evaluated and watched."""
+
+    steps: int
+    sweep_steps: int
+    tries: int
+    validation_words: int
+    test_words: int
+    watched_words: int
+
+
+FULL = Mode(700, 500, 4, 10_000, 10_000, 1_000)
+QUICK = Mode(120, 40, 3, 2_000, 4_000, 400)
+
+
+def configure(options):
+    """Return the configuration that the options ask for, and the path of the text."""
+    mode = QUICK if options.quick else FULL
+    if options.steps is not None:
+        if options.steps < recurrent.POINTS:
+            raise UsageError(f"--steps {options.steps}: give at least {recurrent.POINTS}")
+        shorter = max(recurrent.POINTS, options.steps * mode.sweep_steps // mode.steps)
+        mode = mode._replace(steps=options.steps, sweep_steps=shorter)
+    configuration = mode._asdict() | {
+        "mode": "quick" if options.quick else "full",
+        "base_rates": recurrent.BASE_RATES,
+        "replicates": REPLICATES,
+        "seed": options.seed,
+        "common": recurrent.constants(options.corpus),
+    }
+    return configuration, {"corpus": options.corpus}
+
+
+def _comparison(configuration):
+    return comparison.Comparison(
+        VARIANTS,
+        configuration["base_rates"],
+        configuration["tries"],
+        configuration["replicates"],
+        partial(recurrent.settings, configuration),
+    )
+
+
+def stages(configuration, result_of):
+    """Yield the tries of the sweep, each after what was learnt before, and then the runs."""
+    return _comparison(configuration).stages(result_of)
+
+
+def summarise(configuration, result_of):
+    """Return, for every variant, its tries, perplexities, bytes of state and mean curve."""
+    rows = _comparison(configuration).rows(result_of)
+    for variant, row in zip(VARIANTS, rows, strict=True):
+        finals = [
+            result_of(recurrent.settings(configuration, variant, row["learning_rate"], replicate))
+            for replicate in range(1, configuration["replicates"] + 1)
+        ]
+        row["curve"] = mean_curve([run["curve"] for run in finals if not run["diverged"]])
+    return {"rows": rows}
+
+
+def mean_curve(curves):
+    """Return epochs with mean and deviation of the validation perplexity over some runs."""
+    if not curves:
+        return []
+    points = []
+    for epoch, *seen in zip(curves[0]["epoch"], *(curve["perplexity"] for curve in curves)):
+        seen = [perplexity for perplexity in seen if perplexity is not None]
+        mean = round(statistics.fmean(seen), 2) if seen else None
+        std = round(statistics.stdev(seen), 2) if len(seen) > 1 else None
+        points.append({"epoch": epoch, "mean": mean, "std": std})
+    return points
+
+
+def present(configuration, summary):
+    """Return the table of perplexities, with the paper's beside them."""
+    common = configuration["common"]
+    words = min(configuration["test_words"], common["corpus"]["test"])
+    seen = common["batch"] * common["segment"]
+    notes = [
+        f"{configuration['replicates']} seeds, {configuration['steps']:,} segments of "
+        f"{common['batch']} × {common['segment']} words; {common['corpus']['name']}, vocabulary "
+        f"{common['corpus']['vocabulary']:,}, one LSTM layer of {common['width']}, "
+        f"d = {common['dim']}; full softmax over {words:,} words of the test split.",
+        f"Epochs: {configuration['steps'] * seen / common['corpus']['train']:.2f}; validation "
+        f"perplexity over {configuration['watched_words']:,} words after a fifth of them, half "
+        "and all.",
+        f"Sketches: {COMPRESSION}x smaller, depth {DEPTH}. State: optimizer state of the embedding "
+        "and softmax tables. To exact: perplexity against the family's exact (lazy) state.",
+        "Paper: the same of its tables (number in brackets), on other data, larger models and, for "
+        "RMSprop, a Transformer-XL. Its LR-NMF of the signed momentum (Table 3: "
+        f"{TABLES['3'].of(PERPLEXITY)['LR-NMF']:g}) has no counterpart: ours holds non-negative "
+        "values only.",
+    ]
+    if any(row["rate_at_edge"] for row in summary["rows"]):
+        notes.append(comparison.EDGE_NOTE)
+    columns = ("optimizer", "state", "form", "first rate", "validation", "test perplexity")
+    columns += ("to exact", "paper", "state, MB")
+    return Table(EXPERIMENT.title, columns, [_row(row) for row in summary["rows"]], notes)
+
+
+def _row(row):
+    return (
+        row["family"],
+        row["state"],
+        row["form"],
+        comparison.rate_text(row),
+        _on_the_way(row["curve"]),
+        comparison.score_text(row),
+        "" if row["score_to_exact"] is None else _percent(row["score_to_exact"]),
+        published(row["family"], row["state"]),
+        f"{row['state_bytes'] / 1e6:.2f}",
+    )
+
+
+def _on_the_way(curve):
+    """Perplexities after a fifth of the steps, half of them and all."""
+    if not curve:
+        return ""
+    chosen = (curve[len(curve) // 5 - 1], curve[len(curve) // 2 - 1], curve[-1])
+    return " → ".join("?" if point["mean"] is None else f"{point['mean']:.0f}" for point in chosen)
+
+
+def published(family, state):
+    """The paper's perplexities against exact for a way of keeping state, as text; '' if none."""
+    numbers, names = PUBLISHED[family]
+    found = []
+    for number in numbers:
+        perplexities = TABLES[number].of(PERPLEXITY)
+        if (name := names.get(state, state)) in perplexities:
+            ratio = perplexities[name] / perplexities["exact"]
+            found.append(f"{_percent(ratio)} ({number})")
+    return ", ".join(found)
+
+
+def _percent(ratio):
+    return f"{100 * (ratio - 1):+.1f} %"
+
+
+def workload(configuration):
+    """Return the time of all runs, in steps, and their number."""
+    return _comparison(configuration).workload(recurrent.cost)
+
+
+EXPERIMENT = Experiment(
+    name="recurrent-language-model",
+    title="LSTM language model on real text: perplexity against optimizer state",
+    source="Spring et al. 2019, Tables 3, 4, 6 and 9, on another text and a smaller model",
+    duration={"quick": "1 min", "full": "6 min"},
+    configure=configure,
+    stages=stages,
+    measure=recurrent.measure,
+    summarise=summarise,
+    present=present,
+    cost=recurrent.cost,
+    workload=workload,
+)

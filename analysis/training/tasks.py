@@ -1,0 +1,159 @@
+"""The tasks that stores are compared on, and studies that have a part on each of several.
+
+A part of a study is a *plan*, plain values: its ``task``, how much is done, and the ``base_rates``
+from which learning rates are searched.
+"""
+
+from functools import partial
+from itertools import chain, zip_longest
+from types import ModuleType
+from typing import NamedTuple
+
+from analysis.errors import UsageError
+from analysis.training import language, logistic
+from analysis.training.comparison import EDGE_NOTE, Comparison, rate_text, score_text
+
+
+class Task(NamedTuple):
+    """A task: its module, with ``constants``, ``settings``, ``measure`` and ``cost``.
+
+    `score` is what its score measures, `form` how it is written, and `unit` the seconds, on one
+    core, of a cost of one.
+    """
+
+    module: ModuleType
+    title: str
+    score: str
+    form: str
+    unit: float
+
+
+TASKS = {
+    "language": Task(language, "language model", "test perplexity", "{:.1f}", 4e-3),
+    "logistic": Task(logistic, "logistic regression", "test log loss, nats", "{:.4f}", 4e-4),
+}
+
+
+def plans(parts, options):
+    """Return parts of a study with what they have from their tasks and from the command line.
+
+    Tries are as long as runs: the rate that is best for fewer steps is too high for more, and by
+    how much differs between stores.
+
+    Parameters
+    ----------
+    parts : dict of str to dict
+        For each part its task and how much is done; ``base_rates`` where not the task's own.
+    options : analysis.experiment.Options
+        Its steps, where given, are those of every part.
+
+    Raises
+    ------
+    UsageError
+        If the steps are less than one.
+    """
+    steps = options.steps
+    if steps is not None:
+        if steps < 1:
+            raise UsageError(f"--steps {steps}: give at least 1")
+        parts = {name: part | {"steps": steps} for name, part in parts.items()}
+    return {
+        name: {
+            "base_rates": TASKS[part["task"]].module.BASE_RATES,
+            "seed": options.seed,
+            "common": _constants(TASKS[part["task"]].module, options),
+            **part,
+            "sweep_steps": part["steps"],
+        }
+        for name, part in parts.items()
+    }
+
+
+def _constants(module, options):
+    return module.constants(options.corpus) if module is language else module.constants()
+
+
+def comparisons(configuration, variants):
+    """Return the `Comparison` of each part of a configuration.
+
+    Parameters
+    ----------
+    configuration : dict
+        With ``tries``, ``replicates`` and the `plans` as ``parts``.
+    variants : dict of str to sequence of Variant
+        Those of each part.
+    """
+    return {
+        name: Comparison(
+            variants[name],
+            plan["base_rates"],
+            configuration["tries"],
+            configuration["replicates"],
+            partial(_settings, plan),
+        )
+        for name, plan in configuration["parts"].items()
+    }
+
+
+def measure(settings, inputs):
+    """Run a cell of any task; of hundreds of cells, the curves along the way are not kept."""
+    result = TASKS[settings["task"]].module.measure(settings, inputs)
+    return {name: value for name, value in result.items() if name != "losses"}
+
+
+def cost(settings):
+    """Seconds of a cell of any task, about."""
+    task = TASKS[settings["task"]]
+    return task.module.cost(settings) * task.unit
+
+
+def _settings(plan, variant, learning_rate, replicate):
+    module = TASKS[plan["task"]].module
+    return {"task": plan["task"], **module.settings(plan, variant, learning_rate, replicate)}
+
+
+def workload(parts):
+    """Return the seconds of all runs of some comparisons, about, and their number."""
+    costs, numbers = zip(*(part.workload(cost) for part in parts.values()), strict=True)
+    return sum(costs), sum(numbers)
+
+
+def stages(parts, result_of):
+    """Yield the stages of some comparisons, those of all parts together."""
+    together = zip_longest(*(part.stages(result_of) for part in parts.values()), fillvalue=())
+    for lists in together:
+        yield list(chain(*lists))
+
+
+COLUMNS = ("task", "optimizer", "state", "form", "rate", "score", "to exact", "state, kB", "ratio")
+
+
+def table_row(plan, row):
+    """Return a row of `Comparison.rows` as text under `COLUMNS`."""
+    task = TASKS[plan["task"]]
+    off = row["score_to_exact"]
+    return (
+        task.title,
+        row["family"],
+        row["state"],
+        row["form"],
+        rate_text(row),
+        score_text(row, task.form),
+        "" if off is None else f"{off - 1:+.1%}",
+        f"{row['state_bytes'] / 1e3:.1f}",
+        f"{row['exact_to_state']:.1f}",
+    )
+
+
+def notes(configuration, rows):
+    """Return what a reader must know of the runs: how many, how long, and what is scored."""
+    yield (
+        f"{configuration['replicates']} seeds and {configuration['tries']} tries for the learning "
+        "rate of every row; a try is as long as a run. To exact: the score over that of the "
+        "family's exact (lazy) state; ratio: its bytes over this one's."
+    )
+    for plan in configuration["parts"].values():
+        task = TASKS[plan["task"]]
+        yield f"{task.title}: {plan['steps']:,} steps; score: {task.score}, lower is better."
+    if any(row["rate_at_edge"] for row in rows):
+        yield EDGE_NOTE

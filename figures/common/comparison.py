@@ -1,0 +1,76 @@
+"""Rows of a comparison of variants — scores of seeds, bytes of state — as dots and as curves."""
+
+from itertools import groupby
+
+from figures.common import style
+
+#: The look of a store, by the first of these words that is in its name.
+_LOOKS = {
+    "head-tail": style.FORMS["head-tail"],
+    "mean": style.LOOKS[7],
+    "conservative": style.FORMS["conservative"],
+    "bucket": style.FORMS["bucket"],
+    "global": style.FORMS["global"],
+    "exact V": style.FORMS["lazy"],
+    "exact": style.FORMS["exact"],
+    "rank-1": style.FORMS["rank-1"],
+    "NMF": style.FORMS["rank-1"],
+    "row-wise": style.Look(style.BLACK, "*", "none"),
+    "SM3": style.Look(style.BLACK, "<", "none"),
+    "8 bit": style.Look(style.BLACK, "X", "none"),
+}
+
+
+def look_of(row):
+    """Return the look of a row's stores: of the exact ones, of each form, of each other store."""
+    words = f"{row['state']} {row['form']}"
+    return next((look for word, look in _LOOKS.items() if word in words), style.FORMS["lazy"])
+
+
+def dots(axes, rows, label_of, score=float):
+    """Draw one line for each row, a dot for each seed, and each family's exact mean in grey.
+
+    Parameters
+    ----------
+    axes : matplotlib axes
+    rows : list of dict
+        Of `analysis.training.comparison`, those of a family together.
+    label_of : callable
+        ``label_of(row)``: the name of a line.
+    score : callable
+        What is drawn of a score.
+    """
+    for place, row in enumerate(rows):
+        seeds = [score(value) for value in row["scores"] if value is not None]
+        axes.plot(seeds, [place] * len(seeds), **look_of(row).points())
+        if row["mean"] is None:
+            axes.text(0.02, place, "diverged", transform=axes.get_yaxis_transform(), va="center")
+    first = 0
+    for _, family in groupby(rows, key=lambda row: row["family"]):
+        family = list(family)
+        last = first + len(family) - 1
+        (exact, *_) = [row["mean"] for row in family if row["state"] == "exact"]
+        if exact is not None:
+            axes.plot([score(exact)] * 2, [first - 0.4, last + 0.4], color=style.GREY, zorder=1)
+        axes.axhline(last + 0.5, color="#cccccc", linewidth=0.5)
+        first = last + 1
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(rows)), [label_of(row) for row in rows], fontsize=6.5)
+
+
+def curves(axes, rows, score=float):
+    """Draw mean scores, with deviations, against kB of state: one curve for each kind of store."""
+    kept = [row for row in rows if row["mean"] is not None]
+    for state, group in groupby(sorted(kept, key=_state), key=_state):
+        group = sorted(group, key=lambda row: row["state_bytes"])
+        axes.errorbar(
+            [row["state_bytes"] / 1e3 for row in group],
+            [score(row["mean"]) for row in group],
+            yerr=[row["std"] or 0 for row in group],
+            label=state,
+            **look_of(group[0]).line(),
+        )
+
+
+def _state(row):
+    return row["state"]

@@ -1,0 +1,80 @@
+"""Quantised stores on the device: blocks decoded, moved and coded anew by one thread each."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba.extending import register_jitable
+
+from sketchlab.kernels.cuda.active import gradient_at, row_at
+from sketchlab.kernels.cuda.loops import column_step, first_column, first_row, row_step
+from sketchlab.kernels.cuda.views import MOMENTS, usable
+from sketchlab.rules import added
+from sketchlab.stores.arithmetic import higher, lazy_change, lower
+from sketchlab.stores.code_book import SIGN
+
+__all__ = ["Codes", "code_blocks_anew"]
+
+
+class Codes(NamedTuple):
+    """A quantised store."""
+
+    codes: object  # uint8 (n, dim)
+    scales: object  # (n, blocks), divided by the multiplier
+    book: object  # (256,), what codes stand for
+    lines: object  # (places, 2), see `stores.code_book`
+    block: np.int64
+    signed: bool
+    multiplier: np.floating
+    squared: bool
+
+
+@register_jitable
+def decoded(view, row, c):
+    """Column c of a row, not yet times the multiplier."""
+    return view.book[view.codes[row, c]] * view.scales[row, c // view.block]
+
+
+@register_jitable
+def moved(view, active, grads, row, i, c, keep_less_one, gain):
+    """The same after the step of item i, which is `row`."""
+    value, u = decoded(view, row, c), added(view.squared, gradient_at(active, grads, i, c))
+    return value + lazy_change(value, u, keep_less_one, gain)
+
+
+@register_jitable
+def nearest_code(lines, magnitude):
+    """The code of the number that is nearest to a magnitude in [0, 1]."""
+    code = lines[0, 0] * magnitude
+    for place in range(1, lines.shape[0]):
+        code = lower(code, lines[place, 0] * magnitude + lines[place, 1])
+    return np.uint8(code + lines.dtype.type(0.5))
+
+
+def code_blocks_anew(view, active, items, grads, keep_less_one, gain):
+    """Take the step of every active row, one thread a block."""
+    codes, scales, zero = view.codes, view.scales, view.scales.dtype.type(0)
+    for i in range(first_row(), items, row_step()):
+        row = row_at(active, i)
+        if row >= 0:
+            for b in range(first_column(), scales.shape[1], column_step()):
+                start, end = b * view.block, min((b + 1) * view.block, codes.shape[1])
+                largest = zero
+                for c in range(start, end):
+                    value = moved(view, active, grads, row, i, c, keep_less_one, gain)
+                    largest = higher(largest, abs(value))
+                for c in range(start, end):
+                    value = moved(view, active, grads, row, i, c, keep_less_one, gain)
+                    code = np.uint8(0)
+                    if largest > zero:
+                        code = nearest_code(view.lines, abs(value) / largest)
+                    if view.signed and value < zero:
+                        code |= SIGN
+                    codes[row, c] = code
+                scales[row, b] = largest
+
+
+def _of_codes(view, row, c, gradient):
+    return usable(view, view.scales, view.multiplier * decoded(view, row, c))
+
+
+MOMENTS[Codes] = _of_codes

@@ -1,0 +1,41 @@
+"""One value a row on the device: its view, and the kernel that moves the rows' means."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sketchlab.kernels.cuda.active import gradient_at, row_at
+from sketchlab.kernels.cuda.loops import first_item, item_step
+from sketchlab.kernels.cuda.views import MOMENTS, usable
+from sketchlab.rules import added
+from sketchlab.stores.arithmetic import lazy_change
+
+__all__ = ["RowValues", "move_row_values"]
+
+
+class RowValues(NamedTuple):
+    """A row-wise store."""
+
+    values: object  # (n,), divided by the multiplier
+    multiplier: np.floating
+    squared: bool
+
+
+def move_row_values(view, active, items, grads, keep_less_one, gain):
+    """Move each active row's value by the mean over its columns, one thread a row."""
+    values, dim = view.values, grads.shape[1]
+    for i in range(first_item(), items, item_step()):
+        row = row_at(active, i)
+        if row >= 0:
+            total = values.dtype.type(0)
+            for c in range(dim):
+                total += added(view.squared, gradient_at(active, grads, i, c))
+            mean = total / values.dtype.type(dim)
+            values[row] += lazy_change(values[row], mean, keep_less_one, gain)
+
+
+def _of_row(view, row, c, gradient):
+    return usable(view, view.values, view.multiplier * view.values[row])
+
+
+MOMENTS[RowValues] = _of_row
