@@ -123,7 +123,7 @@ def trigrams(names):
     places = np.sort(owner[:-2][inside] * FEATURES + hashed)  # np.unique takes 100 times as long
     rows, columns = np.divmod(places[np.diff(places, prepend=-1) > 0], FEATURES)
     counts = np.bincount(rows, minlength=len(names))
-    values = (1 / np.sqrt(counts))[rows].astype(np.float32)
+    values = (1 / np.sqrt(np.maximum(counts, 1)))[rows].astype(np.float32)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     return sparse.csr_array((values, columns, bounds), (len(names), FEATURES))
 
