@@ -2,6 +2,7 @@
 
 from analysis.experiments import (
     approximation_error,
+    batch_time,
     cleaning,
     dense_layers,
     extreme_classification,
@@ -9,6 +10,7 @@ from analysis.experiments import (
     gpu_speed,
     head_tail,
     language_model,
+    many_classes,
     memory,
     pareto,
     power_law_curves,
@@ -29,7 +31,9 @@ EXPERIMENTS = {
         power_law_curves,
         dense_layers,
         extreme_classification,
+        batch_time,
         memory,
+        many_classes,
         store_map,
         first_moment_map,
         speed,
