@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import matplotlib
 from matplotlib.figure import Figure as Page
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 #: Width of a page, in inches, and dots an inch.
 WIDTH, DPI = 3.3, 220
@@ -79,9 +79,11 @@ def legend_above(page, handles_of, columns, **options):
 def plain_ticks(axis):
     """Label a logarithmic axis with plain numbers, and enough of them where it spans little."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(MaxNLocator(5) if high < 6 * low else LogLocator(subs=(1, 2, 5)))
     if high > 100 * low:
         axis.set_major_locator(LogLocator())
+    else:
+        axis.set_major_locator(MaxNLocator(5) if high < 6 * low else LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 
