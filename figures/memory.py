@@ -22,7 +22,7 @@ def draw(study):
     _names(lower, [f"Table {row['table']}, {row['state']}" for row in published])
     for axes in panels:
         axes.axvline(0, color=style.GREY, linewidth=0.8)
-        axes.set_xlabel("memory saved against exact state, MB")
+        axes.set_xlabel("memory saved, MB")
         axes.legend()
     return page
 

@@ -22,8 +22,8 @@ def draw(study):
             axes.set_visible(bool(mine))
             curves(axes, mine)
             axes.set(xscale="log", yscale="log", title=title)
-            for axis in (axes.xaxis, axes.yaxis):
-                style.plain_ticks(axis)
+            style.plain_ticks(axes.xaxis, most=3)
+            style.plain_ticks(axes.yaxis)
             handles, labels = axes.get_legend_handles_labels()
             named |= dict(zip(labels, handles))
         line[0].set_ylabel(f"{part}:\n{SCORES[part]}")

@@ -46,11 +46,13 @@ SMALLER = {
     "depth": {"draws": 50},
 }
 
-#: Comparisons whose cells are not run.
+#: Experiments whose cells are not run.
 MADE_UP = (
     "cleaning",
     "dense-layers",
+    "extreme-classification",
     "head-tail",
+    "memory",
     "pareto",
     "recurrent-language-model",
 )
@@ -68,6 +70,7 @@ def made_up(settings, _):
         "accuracies": [0.3, 0.5 + number / 3],
         "errors": [0.2, 0.1 + number],
         "bias": number,
+        **{f"{of}_bytes": 1e9 * number for of in ("parameter", "base", "peak", "peak_after_zipf")},
         "recalls": {"1": number / 4, "10": number / 3, "100": number / 2},
     }
 
