@@ -136,7 +136,10 @@ ONE_COLUMN = (
     Variant("Adam", "head-tail M and V", "5x, global, clip", **_GLOBAL, options=_CLIP),
 )
 
-VARIANTS = {"language": MAIN, "mach": MAIN, "logistic": ONE_COLUMN, "parts alone": ALONE}
+# On MACH without those that only tell row weights and clipping apart.
+TOGETHER = tuple(variant for variant in MAIN if variant.form not in ("w", "5x, w"))
+
+VARIANTS = {"language": MAIN, "mach": TOGETHER, "logistic": ONE_COLUMN, "parts alone": ALONE}
 
 #: What is wanted on the language model: a variant, the largest score to exact, the fewest times
 #: smaller it must be.
