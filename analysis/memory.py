@@ -69,10 +69,12 @@ def _of_system():
 def _of_container():
     """What a container's limit leaves, or None where there is no limit."""
     try:
-        limit = int((_CONTAINER / "memory.max").read_text())
-        return limit - int((_CONTAINER / "memory.current").read_text())
+        limit = int((_CONTAINER / "memory.max").read_text())  # "max" where there is none
+        used = int((_CONTAINER / "memory.current").read_text())
+        facts = dict(line.split() for line in (_CONTAINER / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
         return None
+    return limit - used + int(facts.get("inactive_file", 0))  # cached files give way
 
 
 def _kilobytes(path, name):

@@ -18,7 +18,7 @@ def draw(study):
         guide = [start * (horizon / horizons[0]) ** -0.5 for horizon in horizons]
         axes.plot(horizons, guide, color=style.GREY, linewidth=0.8, label="∝ T^(−1/2)")
         axes.set(xscale="log", yscale="log", title=problem, xlabel="steps T")
-        axes.set_xticks(horizons, [f"{horizon:,}" for horizon in horizons], rotation=30)
+        axes.set_xticks(horizons, [f"{horizon:,}" for horizon in horizons], rotation=30, fontsize=6)
         axes.minorticks_off()
     panels[0][0].set_ylabel("average regret")
     style.plain_ticks(panels[0][0].yaxis)

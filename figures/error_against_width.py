@@ -27,6 +27,8 @@ def draw(study):
         axes.set_xticks(size["widths"], size["widths"])
         axes.minorticks_off()
         axes.legend(title="a: slope", title_fontsize=6.5, loc="lower left")
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(low / 300, high)  # room for the legends
     panels[0].set_ylabel("mean error |x̂ − x|")
     return page
 

@@ -215,6 +215,7 @@ def test_lazy_over_global_has_no_interval():
     [
         (lambda: sl.HeadTail(head=1.0), "head=1.0"),
         (lambda: sl.HeadTail(tail=sl.Dense()), "give sketchlab.CountSketch"),
+        (lambda: sl.HeadTail(tail=sl.BucketMean()), "give sketchlab.CountSketch"),
         (lambda: sl.HeadTail(rows="last"), "rows='last'"),
         (lambda: sl.HeadTail(every=0), "every"),
         (

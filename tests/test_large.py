@@ -34,6 +34,7 @@ def pairs(width):
         "global": decayed("global"),
         "conservative": decayed("global", conservative=True),
         "rank 1": (sl.Dense("global"), sl.Rank1()),
+        "means": (sl.Dense("global"), sl.BucketMean(**sketch)),
     }
 
 

@@ -43,6 +43,8 @@ def optimizers(table):
         "exact": (sl.Dense("lazy"), sl.Dense("global")),
         "rank 1, lazy": (sl.Dense("lazy"), sl.Rank1(decay="lazy")),
         "rank 1, global": (sl.Dense("lazy"), sl.Rank1(decay="global")),
+        "quantised, row-wise": (sl.Quantized(), sl.RowWise()),
+        "means": (sl.Quantized(decay="global"), sl.BucketMean(**sketch)),
     }
     betas = (0.99, 0.999)
     made = {

@@ -19,7 +19,7 @@ from analysis.training.approximations import COMPRESSION, DEPTH, Watch, approxim
 from analysis.training.exact_run import TABLES, exact_run
 from sketchlab.rules import added
 
-FULL = {"dim": 32, "steps": 150, "points": 15, "draws": 3}
+FULL = {"dim": 32, "steps": 150, "points": 12, "draws": 3}
 QUICK = {"dim": 32, "steps": 20, "points": 5, "draws": 3}
 
 

@@ -17,14 +17,23 @@ FULL = {
         "test_words": 25_000,
         "base_rates": {"RMSprop": 0.012, "Momentum": 2.8},
     },
+    "mach": {
+        "task": "mach",
+        "steps": 400,
+        "validation_queries": 1_000,
+        "test_queries": None,
+        "base_rates": {"RMSprop": 0.032},
+        "common": {"classifiers": 1},
+    },
     "logistic": {"task": "logistic", "steps": 4_000},
 }
 QUICK = {
-    "language": FULL["language"] | {"steps": 80, "validation_words": 1_000, "test_words": 2_000},
+    "language": FULL["language"] | {"steps": 60, "validation_words": 1_000, "test_words": 2_000},
+    "mach": FULL["mach"] | {"steps": 15, "validation_queries": 200, "test_queries": 200},
     "logistic": FULL["logistic"] | {"steps": 200},
 }
 ALL_TIMES = (2, 5, 20, 100, 1000)
-QUICK_TIMES = (5, 100)
+FEW_TIMES = (5, 100)
 TRIES = {"full": 4, "quick": 3}
 REPLICATES = 3
 
@@ -88,13 +97,17 @@ def variants(mode):
     Of a table of one column, a number a row is as much as the exact variable: logistic regression
     goes without the stores that need it.
     """
-    times = QUICK_TIMES if mode == "quick" else ALL_TIMES
+    times = FEW_TIMES if mode == "quick" else ALL_TIMES
     both = (*_variants("RMSprop", "v", times), *_variants("Momentum", "m", times))
     columns = (
         *_variants("RMSprop", "v", times, by_row=False),
         *_variants("Momentum", "m", times, by_row=False),
     )
-    return {"language": both, "mach": tuple(_variants("RMSprop", "v", times)), "logistic": columns}
+    return {
+        "language": both,
+        "mach": tuple(_variants("RMSprop", "v", FEW_TIMES)),
+        "logistic": columns,
+    }
 
 
 def configure(options):

@@ -24,7 +24,7 @@ RANKS, POINTS = 40, 30
 SNAPSHOTS = (1 / 8, 1 / 2, 1)
 # Ranks between which the exponent is fitted: past the few largest, before the tail falls off.
 FITTED = (10, 10_000)
-FULL = {"dim": 32, "steps": 1000, "replicates": 3}
+FULL = {"dim": 32, "steps": 2000, "replicates": 3}
 QUICK = {"dim": 32, "steps": 120, "replicates": 3}
 
 

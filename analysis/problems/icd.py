@@ -1,9 +1,15 @@
-"""Search among 98,505 diagnoses: ICD-10-CM codes, the names that train and those that are sought.
+"""Search among diagnoses: ICD-10-CM codes, the names that train and those that are sought.
 
 The PyPI package ``simple-icd-10-cm`` (extra ``data``) holds every code with its description and,
 for some, *inclusion terms* that name the same code otherwise. A model trains on all descriptions
 and on part of the terms; the other terms are the queries of validation and test. Nothing is
-downloaded. A name is a set of character trigrams, hashed to a fixed number of features, as the
+downloaded.
+
+Of 98,505 codes 51,305 are extended by a seventh character, which tells the encounter or the side;
+their names repeat the name of the code that they extend, and no term is one of theirs. They are
+left out unless asked for: 47,200 classes remain, and every term.
+
+A name is a set of character trigrams, hashed to a fixed number of features, as the
 queries of Spring et al. 2019 (Table 10) are.
 """
 
@@ -63,15 +69,20 @@ class Task:
 
 
 @lru_cache(maxsize=1)
-def load():
-    """Return the `Task` of all ICD-10-CM codes, chapters and blocks included.
+def load(extended=False):
+    """Return the `Task` of ICD-10-CM, chapters and blocks included.
+
+    Parameters
+    ----------
+    extended : bool
+        Whether codes with a seventh character are classes too.
 
     Raises
     ------
     UsageError
         The package is missing.
     """
-    descriptions, terms, labels = _catalogue()
+    descriptions, terms, labels = _catalogue(extended)
     return build("simple-icd-10-cm", descriptions, terms, labels)
 
 
@@ -112,7 +123,7 @@ def trigrams(names):
     places = np.sort(owner[:-2][inside] * FEATURES + hashed)  # np.unique takes 100 times as long
     rows, columns = np.divmod(places[np.diff(places, prepend=-1) > 0], FEATURES)
     counts = np.bincount(rows, minlength=len(names))
-    values = (1 / np.sqrt(counts))[rows].astype(np.float32)
+    values = (1 / np.sqrt(np.maximum(counts, 1)))[rows].astype(np.float32)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     return sparse.csr_array((values, columns, bounds), (len(names), FEATURES))
 
@@ -132,15 +143,17 @@ def _split(descriptions, terms, labels):
     return names, classes
 
 
-def _catalogue():
-    """Return the descriptions of all codes, all inclusion terms, and whose each term is."""
+def _catalogue(extended):
+    """Return the descriptions of the codes, all inclusion terms, and whose each term is."""
     try:
         import simple_icd_10_cm as icd
     except ImportError:
         raise UsageError(
             "the ICD-10-CM codes are not installed: run `pip install sketchlab[data]`"
         ) from None
-    codes = icd.get_all_codes()
+    codes = [
+        code for code in icd.get_all_codes() if extended or not icd.is_extended_subcategory(code)
+    ]
     terms = [icd.get_inclusion_term(code) for code in codes]
     labels = np.repeat(np.arange(len(codes)), [len(group) for group in terms])
     return [icd.get_description(code) for code in codes], list(chain(*terms)), labels

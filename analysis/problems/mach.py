@@ -71,6 +71,15 @@ def gradients(parameters, features, targets):
     return Gradients(loss, Sparse(rows, values), weights.T @ hidden)
 
 
+def bytes_of_a_name(hidden, outputs):
+    """Bytes that `gradients` takes for every name of a batch, in float32.
+
+    One number for each meta-class; for each hidden unit the activation, before and after it is
+    rectified, and the gradient towards it.
+    """
+    return 4 * (outputs + 3 * hidden)
+
+
 def probabilities(parameters, features):
     """Return the probability of every meta-class for every name, (names, meta-classes)."""
     return _softmax(hidden_units(parameters, features) @ parameters.output.T)[0]

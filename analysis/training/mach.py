@@ -4,18 +4,20 @@ The classifiers are trained one after the other, each on the same batches. The i
 updated sparsely, the output table densely. The rate falls linearly to zero during a run.
 """
 
+import time
+
 import numpy as np
 
 from analysis.problems import icd
 from analysis.problems import mach as model
 from analysis.training import optimizers as make
 
-HIDDEN = 128
+HIDDEN = 64
 META_CLASSES = 1_000
 CLASSIFIERS = 2
 BATCH = 512
 RECALLS = (1, 10, 100)
-BASE_RATES = {"Adam": 8e-3, "RMSprop": 8e-3}
+BASE_RATES = {"Adam": 0.016, "RMSprop": 0.016}
 
 
 def constants():
@@ -91,20 +93,56 @@ def measure(settings, _):
     }
 
 
+def measure_time(settings, _):
+    """Processor seconds of an epoch of one classifier in batches of several sizes, and bytes.
+
+    The sizes in ``batches`` take turns on the same classifier; each trains on ``examples`` names,
+    after a first batch that is not timed.
+    """
+    task = icd.load()
+    entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
+    order, classes, start = entropy.spawn(3)
+    members = model.meta_classes(
+        int(classes.generate_state(1)[0]), task.classes, 1, settings["meta_classes"]
+    )
+    features, targets = task.features["train"], members[0][task.labels["train"]]
+    parameters, optimizers = _prepare(settings, features.shape[1], start)
+    seconds = {}
+    for size in settings["batches"]:
+        batches = _batches(len(targets), size, np.random.default_rng(order))
+        spent = []
+        for _ in range(1 + settings["examples"] // size):
+            batch = next(batches)
+            begun = time.process_time()
+            take_step(parameters, optimizers, features[batch], targets[batch])
+            spent.append(time.process_time() - begun)
+        seconds[str(size)] = float(np.mean(spent[1:])) * len(targets) / size
+    state = sum(optimizer.nbytes for optimizer in optimizers)
+    kept = sum(table.nbytes for table in parameters) + parameters.output.nbytes  # and its gradient
+    return {
+        "epoch_seconds": seconds,
+        "bytes": {
+            "fixed": kept + state,
+            "each_name": model.bytes_of_a_name(settings["hidden"], settings["meta_classes"]),
+        },
+    }
+
+
 def _classifier(settings, features, targets, start, generator):
     """Train one classifier; return its parameters, losses and bytes of auxiliary state."""
-    begin, hashing = start.spawn(2)
-    parameters = model.initialise(
-        np.random.default_rng(begin),
-        features.shape[1],
-        settings["hidden"],
-        settings["meta_classes"],
-    )
-    seeds = iter(hashing.generate_state(2 * len(settings["stores"])).tolist())
-    optimizers = [make.optimizer(settings, table, seeds) for table in parameters]
+    parameters, optimizers = _prepare(settings, features.shape[1], start)
     losses = _train(settings, features, targets, parameters, optimizers, generator)
     state_bytes = sum(optimizer.nbytes for optimizer in optimizers)
     return {"parameters": parameters, "losses": losses, "state_bytes": state_bytes}
+
+
+def _prepare(settings, features, start):
+    """Return fresh parameters of a classifier and the optimizers of its two tables."""
+    begin, hashing = start.spawn(2)
+    sizes = features, settings["hidden"], settings["meta_classes"]
+    parameters = model.initialise(np.random.default_rng(begin), *sizes)
+    seeds = iter(hashing.generate_state(2 * len(settings["stores"])).tolist())
+    return parameters, [make.optimizer(settings, table, seeds) for table in parameters]
 
 
 def _train(settings, features, targets, parameters, optimizers, generator):
@@ -114,18 +152,25 @@ def _train(settings, features, targets, parameters, optimizers, generator):
     batches = _batches(len(targets), settings["batch"], generator)
     for step in range(1, settings["steps"] + 1):
         batch = next(batches)
-        gradients = model.gradients(parameters, features[batch], targets[batch])
-        recent.append(gradients.loss)
-        if not np.isfinite(gradients.loss):
-            return [*losses, gradients.loss]
         for optimizer in optimizers:
             optimizer.lr = settings["learning_rate"] * (1 - (step - 1) / settings["steps"])
-        optimizers[0].step(gradients.input.values, rows=gradients.input.rows)
-        optimizers[1].step(gradients.output)
+        loss = take_step(parameters, optimizers, features[batch], targets[batch])
+        recent.append(loss)
+        if not np.isfinite(loss):
+            return [*losses, loss]
         if step % part == 0 or step == settings["steps"]:
             losses.append(float(np.mean(recent)))
             recent.clear()
     return losses
+
+
+def take_step(parameters, optimizers, features, targets):
+    """Take one step of both optimizers and return the loss; none where that is not finite."""
+    gradients = model.gradients(parameters, features, targets)
+    if np.isfinite(gradients.loss):
+        optimizers[0].step(gradients.input.values, rows=gradients.input.rows)
+        optimizers[1].step(gradients.output)
+    return gradients.loss
 
 
 def _batches(examples, size, generator):

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from analysis.errors import UsageError
-from analysis.training import language, logistic
+from analysis.training import language, logistic, mach
 from analysis.training.comparison import EDGE_NOTE, Comparison, rate_text, score_text
 
 
@@ -30,6 +30,7 @@ class Task(NamedTuple):
 
 TASKS = {
     "language": Task(language, "language model", "test perplexity", "{:.1f}", 4e-3),
+    "mach": Task(mach, "MACH", "1 - Recall@100 of test names", "{:.4f}", 1.4e-2),
     "logistic": Task(logistic, "logistic regression", "test log loss, nats", "{:.4f}", 4e-4),
 }
 
@@ -43,7 +44,8 @@ def plans(parts, options):
     Parameters
     ----------
     parts : dict of str to dict
-        For each part its task and how much is done; ``base_rates`` where not the task's own.
+        For each part its task and how much is done; ``base_rates``, and under ``common`` what
+        else is not the task's own.
     options : analysis.experiment.Options
         Its steps, where given, are those of every part.
 
@@ -61,9 +63,9 @@ def plans(parts, options):
         name: {
             "base_rates": TASKS[part["task"]].module.BASE_RATES,
             "seed": options.seed,
-            "common": _constants(TASKS[part["task"]].module, options),
             **part,
             "sweep_steps": part["steps"],
+            "common": _constants(TASKS[part["task"]].module, options) | part.get("common", {}),
         }
         for name, part in parts.items()
     }

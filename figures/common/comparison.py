@@ -10,14 +10,14 @@ _LOOKS = {
     "mean": style.LOOKS[7],
     "conservative": style.FORMS["conservative"],
     "bucket": style.FORMS["bucket"],
-    "global": style.FORMS["global"],
-    "exact V": style.FORMS["lazy"],
-    "exact": style.FORMS["exact"],
     "rank-1": style.FORMS["rank-1"],
     "NMF": style.FORMS["rank-1"],
     "row-wise": style.Look(style.BLACK, "*", "none"),
     "SM3": style.Look(style.BLACK, "<", "none"),
     "8 bit": style.Look(style.BLACK, "X", "none"),
+    "exact V": style.FORMS["lazy"],
+    "exact": style.FORMS["exact"],
+    "global": style.FORMS["global"],
 }
 
 

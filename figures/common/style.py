@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import matplotlib
 from matplotlib.figure import Figure as Page
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 #: Width of a page, in inches, and dots an inch.
 WIDTH, DPI = 3.3, 220
@@ -76,12 +76,14 @@ def legend_above(page, handles_of, columns, **options):
     page.legend(handles, labels, loc="outside upper center", ncols=columns, **options)
 
 
-def plain_ticks(axis):
-    """Label a logarithmic axis with plain numbers, and enough of them where it spans little."""
+def plain_ticks(axis, most=5):
+    """Label a logarithmic axis with plain numbers, at `most` so many where it spans little."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(MaxNLocator(5) if high < 6 * low else LogLocator(subs=(1, 2, 5)))
     if high > 100 * low:
         axis.set_major_locator(LogLocator())
+    else:
+        axis.set_major_locator(MaxNLocator(most) if high < 6 * low else LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -59,7 +59,7 @@ def _save_png(page, path):
     """With a palette, at a third of the size: the images are kept with the texts."""
     pixels = io.BytesIO()
     page.savefig(pixels, format="png")
-    image = Image.open(pixels).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
+    image = Image.open(pixels).convert("RGB").quantize(method=Image.Quantize.FASTOCTREE)
     image.save(path, format="png", optimize=True, dpi=(DPI, DPI))
 
 

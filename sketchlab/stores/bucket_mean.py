@@ -30,7 +30,7 @@ class BucketMeanStore(LiveStore):
     def __init__(self, description, n, dim, dtype, zeros):
         super().__init__(description, n, dim, dtype)
         linear = CountMinSketch(
-            width=description.width_of(n, dim),
+            width=description.width_for(n, dim),
             depth=description.depth,
             decay="global",
             seed=description.seed,
@@ -177,7 +177,7 @@ class BucketMean(SketchDescription):
     def __post_init__(self):
         self._check()
 
-    def width_of(self, n, dim):
+    def width_for(self, n, dim):
         """Buckets for a variable of n rows and `dim` columns; each has one column more."""
         if self.width is not None:
             return self.width

@@ -10,23 +10,16 @@ the value of a cell is ``multiplier * cell``. Row weights, where they are kept, 
 too.
 """
 
-import math
-
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.arithmetic import active_cell, conservative_target, lazy_change
-from sketchlab.stores.live import LiveStore
-from sketchlab.validation import checked_number
+from sketchlab.stores.scaled import ScaledStore
 
 __all__ = ["CellStore"]
 
-# The multiplier stays within 2**±20: a float32 cell then has room for values up to 3e32, and
-# folding, which costs a pass over the table, comes once in 130 steps at keep = 0.9.
-_LARGEST = 2.0**20
 
-
-class CellStore(LiveStore):
+class CellStore(ScaledStore):
     """A live store whose rows are kept in cells.
 
     Parameters
@@ -62,9 +55,15 @@ class CellStore(LiveStore):
     def __init__(self, description, n, dim, dtype, zeros, depth, width):
         super().__init__(description, n, dim, dtype)
         self.cells = zeros((depth, width, dim), dtype)
-        self.multiplier = 1.0
         self.weights = zeros((n,), dtype) if getattr(description, "row_weights", False) else None
         self.full_weight = 0.0
+
+    @property
+    def arrays(self):
+        """Attributes that hold what changes in a run; all are divided by the multiplier."""
+        return ("cells",) if self.weights is None else ("cells", "weights")
+
+    divided = arrays
 
     @property
     def depth(self):
@@ -122,9 +121,7 @@ class CellStore(LiveStore):
 
     def begin_step(self, keep, gain):
         """Decay everything where the decay is global; the gain as the divided table needs it."""
-        if self.decay == "global":
-            self._multiply(keep)
-        gain = gain / self.multiplier
+        gain = super().begin_step(keep, gain)
         if self.weights is not None:
             self.full_weight += gain
         return gain
@@ -167,20 +164,10 @@ class CellStore(LiveStore):
 
     # -- the multiplier ------------------------------------------------------------------------
 
-    def _multiply(self, factor):
-        self.multiplier *= factor
-        if not 1 / _LARGEST <= abs(self.multiplier) <= _LARGEST:
-            self.settle()
-
     def settle(self):
-        """Fold the multiplier into the table."""
-        for part in (self.cells, self.weights):
-            if part is not None and self.multiplier == 0:
-                part.fill(0)  # 0 · inf would be NaN
-            elif part is not None and self.multiplier != 1:
-                part *= self.dtype.type(self.multiplier)
+        """Fold the multiplier into the table, and into the weights."""
         self.full_weight *= self.multiplier
-        self.multiplier = 1.0
+        super().settle()
 
     def scale(self, factor):
         """Multiply the whole variable by a factor; returns the store.
@@ -192,13 +179,11 @@ class CellStore(LiveStore):
         ConfigurationError
             If the factor is not finite, or negative for a store of non-negative values.
         """
-        low = -math.inf if self.description.signed else 0
-        factor = checked_number("factor", factor, low)
         if self.weights is None:
-            self._multiply(factor)
-        else:
-            self.settle()
-            self.cells *= self.dtype.type(factor)
+            return super().scale(factor)
+        factor = self._checked_factor(factor)
+        self.settle()
+        self.cells *= self.dtype.type(factor)
         return self
 
     # -- the table -----------------------------------------------------------------------------
@@ -213,11 +198,6 @@ class CellStore(LiveStore):
         """The table's values, (depth, width, dim); a view that is valid until the next step."""
         self.settle()
         return self.cells
-
-    @property
-    def nbytes(self):
-        """Bytes of the table and of what is kept beside it."""
-        return self.cells.nbytes + (0 if self.weights is None else self.weights.nbytes)
 
     def merge(self, other):
         """Add another store of the same shape and hash functions to this one; returns this one.
@@ -237,9 +217,7 @@ class CellStore(LiveStore):
                 f"cannot merge {self!r}: row weights say how often a row was touched in one "
                 "stream, merge stores built without row_weights"
             )
-        self.settle()
-        self.cells += self.dtype.type(other.multiplier) * other.cells
-        return self
+        return super().merge(other)
 
     def signature(self):
         """What two stores must share for their cells to mean the same."""
@@ -248,15 +226,11 @@ class CellStore(LiveStore):
 
     def state(self):
         """Everything that changes during a run, as numbers and the live arrays themselves."""
-        state = {"cells": self.cells, "multiplier": self.multiplier}
-        if self.weights is not None:
-            state |= {"weights": self.weights, "full_weight": self.full_weight}
-        return state
+        more = {} if self.weights is None else {"full_weight": self.full_weight}
+        return super().state() | more
 
     def restore(self, state):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
-        self.cells[...] = state["cells"]
-        self.multiplier = float(state["multiplier"])
+        super().restore(state)
         if self.weights is not None:
-            self.weights[...] = state["weights"]
             self.full_weight = float(state["full_weight"])

@@ -12,9 +12,9 @@ import numpy as np
 
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.cells import CellStore
+from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.count_sketch import CountSketch
 from sketchlab.stores.description import Description, checked_flag
-from sketchlab.stores.sketches import SketchDescription
 from sketchlab.validation import checked_choice, checked_count, checked_number, checked_rows
 
 __all__ = ["HeadTail"]
@@ -275,7 +275,7 @@ class HeadTail(Description):
     """
 
     head: float = 0.75
-    tail: SketchDescription = field(default_factory=CountSketch)
+    tail: CountSketch | CountMinSketch = field(default_factory=CountSketch)
     rows: str = "first"
     row_weights: bool = False
     every: int = 100
@@ -285,7 +285,7 @@ class HeadTail(Description):
         object.__setattr__(self, "head", checked_number("head", self.head, 0, below=1))
         object.__setattr__(self, "row_weights", checked_flag("row_weights", self.row_weights))
         checked_choice("rows", self.rows, ("first", "frequent"))
-        if not isinstance(self.tail, SketchDescription):
+        if not isinstance(self.tail, (CountSketch, CountMinSketch)):
             raise ConfigurationError(
                 f"tail={self.tail!r}: give sketchlab.CountSketch(...) or CountMinSketch(...)"
             )

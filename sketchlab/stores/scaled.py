@@ -67,9 +67,12 @@ class ScaledStore(LiveStore):
         ConfigurationError
             If the factor is not finite, or negative for a store of non-negative values.
         """
-        low = -math.inf if self.description.signed else 0
-        self._multiply(checked_number("factor", factor, low))
+        self._multiply(self._checked_factor(factor))
         return self
+
+    def _checked_factor(self, factor):
+        low = -math.inf if self.description.signed else 0
+        return checked_number("factor", factor, low)
 
     def merge(self, other):
         """Add another store's numbers to this one's; returns this store.

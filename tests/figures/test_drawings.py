@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from small_results import make
 
@@ -69,14 +70,17 @@ def test_axes_are_labelled(page):
     for label in [*labels, *(axes.get_ylabel() for axes in page.axes), page.get_supylabel()]:
         assert not MEASURES.search(label) or UNITS.search(label), f"{label!r} has no unit"
     for axes in page.axes:
-        named = axes.get_ylabel() or page.get_supylabel() or _shares_its_scale(axes, page)
+        named = axes.get_ylabel() or page.get_supylabel() or _is_named_at_its_left(axes, page)
         assert named or axes.get_yticklabels()[0].get_text().strip("0123456789.,−"), "no y label"
 
 
-def _shares_its_scale(axes, page):
-    """Whether other axes, that have a label, show the same scale."""
+def _is_named_at_its_left(axes, page):
+    """Whether other axes of the same row, which show the same quantity, have a label."""
+    spec = axes.get_subplotspec()
     return any(
-        other.get_ylabel() and axes.get_shared_y_axes().joined(axes, other) for other in page.axes
+        other.get_ylabel() and other.get_subplotspec().rowspan == spec.rowspan
+        for other in page.axes
+        if other.get_subplotspec().get_gridspec() is spec.get_gridspec()
     )
 
 
@@ -85,6 +89,15 @@ def test_nothing_leaves_the_page(page):
     box = page.get_tightbbox()
     assert min(box.x0, box.y0) > -0.01, "text is cut off at the left or below"
     assert box.x1 < width + 0.01 and box.y1 < height + 0.01, "text is cut off right or above"
+
+
+def test_the_palette_of_an_image_keeps_the_colours(results, tmp_path):
+    figure = FIGURES["one-sidedness"]
+    png, _ = write(figure, results(figure.needs), tmp_path, ("png",))
+    pixels = np.round(255 * imread(png)[..., :3]).reshape(-1, 3)
+    for form in ("lazy", "bucket", "global", "conservative"):
+        wanted = 255 * np.array(to_rgb(style.FORMS[form].color))
+        assert np.abs(pixels - wanted).max(axis=1).min() <= 2, form
 
 
 def test_same_results_give_the_same_files(results, tmp_path):

@@ -6,7 +6,7 @@
 ``move``                  the kernel that reads moments, applies the rule and moves parameters
 ``advance``, ``factors``  the kernels that advance sketches and rank-one stores
 ``row_wise``, ``sm3``,    views and kernels of the stores of these names
-``quantized``
+``quantized``, ``means``
 ``views``, ``active``     stores and active rows as kernels see them, told apart by type
 ``sorting``               a stable radix sort, by which equal rows meet
 ``arrays``, ``inputs``    device arrays: the callers', and those of stores

@@ -9,10 +9,10 @@ import numpy as np
 
 from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, sm3, sorting
 from sketchlab.kernels.cuda.elementwise import fill
+from sketchlab.kernels.cuda.means import Means
 from sketchlab.kernels.cuda.views import (
     Factors,
     MaximumCells,
-    Means,
     MedianCells,
     MinimumCells,
     NoWeights,

@@ -27,7 +27,6 @@ __all__ = [
     "MOMENTS",
     "Factors",
     "MaximumCells",
-    "Means",
     "MedianCells",
     "MinimumCells",
     "NoMoment",
@@ -109,15 +108,6 @@ class Factors(NamedTuple):
     left: object  # (n,)
     right: object  # (dim,)
     total: object  # (1,), the sum of `right`
-    squared: bool
-
-
-class Means(NamedTuple):
-    """Sums and weights of the same buckets."""
-
-    sums: MinimumCells  # (cells, dim)
-    weights: MinimumCells  # (cells, 1)
-    full: np.floating
     squared: bool
 
 
@@ -301,21 +291,6 @@ def _of_factors(view, row, c, gradient):
     return usable(view, view.left, read(view, row, c))
 
 
-@register_jitable
-def bucket_mean(view, row, j, c):
-    """Sum by weight in the row's bucket j; an untouched one has the sum 0."""
-    slot = slot_of(view.sums, row, j)
-    total, weight = view.sums.cells[slot, c], view.weights.cells[slot, 0]
-    return total / weight if weight > view.sums.cells.dtype.type(0) else total
-
-
-def _of_means(view, row, c, gradient):
-    answer = bucket_mean(view, row, 0, c)
-    for j in range(1, len(view.sums.constants) // 4):
-        answer = lower(answer, bucket_mean(view, row, j, c))
-    return usable(view, view.sums.cells, view.full * answer)
-
-
 def _of_none(view, row, c, gradient):
     return gradient  # of the right type; the rule does not look
 
@@ -327,7 +302,6 @@ MOMENTS = {
     MaximumCells: _of_sketch,
     PrivateCells: _of_private,
     Factors: _of_factors,
-    Means: _of_means,
     NoMoment: _of_none,
 }
 

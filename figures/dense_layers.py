@@ -1,0 +1,39 @@
+"""Sketched state of dense layers: accuracy against bytes (Table 5's counterpart)."""
+
+from analysis.published import TABLES
+from figures.common import style
+from figures.common.comparison import dots
+from figures.common.figure import Figure
+
+
+def draw(study):
+    rows = study.summary["rows"]
+    page, axes = style.panels(0.55 + 0.155 * len(rows))
+    axes.set(xlabel="test accuracy, %")
+    dots(axes, rows, _label, lambda error: 100 * (1 - error))
+    return page
+
+
+def _label(row):
+    form = row["form"].replace("element-wise", "single").replace("blocks of", "blocks")
+    return f"{row['family']} {row['state']}, {form}"
+
+
+def caption(study):
+    of = study.configuration
+    published = TABLES["5"].sentence("top-1 accuracy, %")
+    return (
+        "Accuracy of a small perceptron on handwritten digits, every step dense, a point for each "
+        f"of {of['replicates']} seeds; grey lines: the mean of the family's exact state. Stores "
+        "share buckets between single weights or blocks of neighbours, 5 or 20 times smaller than "
+        f"exact. Published, on another task: {published}."
+    )
+
+
+FIGURE = Figure(
+    name="dense-layers",
+    title="Sketched state of dense layers",
+    needs=("dense-layers",),
+    draw=draw,
+    caption=caption,
+)
