@@ -32,9 +32,9 @@ QUICK = {
     "mach": FULL["mach"] | {"steps": 15, "validation_queries": 200, "test_queries": 200},
     "logistic": FULL["logistic"] | {"steps": 200},
 }
-ALL_TIMES = (2, 5, 20, 100, 1000)
+ALL_TIMES = (5, 20, 100, 1000)
 FEW_TIMES = (5, 100)
-TRIES = {"full": 4, "quick": 3}
+TRIES = {"full": 3, "quick": 3}
 REPLICATES = 3
 
 
