@@ -3,6 +3,7 @@
 from figures import (
     adagrad_regret,
     approximation_error,
+    batch_time,
     cleaning,
     decay_stability,
     dense_layers,
@@ -42,6 +43,7 @@ FIGURES = {
         dense_layers,
         memory,
         extreme_classification,
+        batch_time,
         theorem_bound,
         sgd_rate,
         adagrad_regret,

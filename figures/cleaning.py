@@ -19,7 +19,7 @@ LOOKS_OF = {
 
 def draw(study):
     every = study.summary["every"]
-    page, panels = style.panels(3.9, 2, len(PAPER), sharey="row")
+    page, panels = style.panels(3.9, 2, len(PAPER))
     for column, (family, clean) in zip(panels.T, PAPER.items()):
         for row in study.summary["rows"]:
             look = LOOKS_OF.get((_name(row), row["clean"] is not None))
@@ -27,7 +27,7 @@ def draw(study):
                 _band(column[0], row["accuracies"], 1, 100, look, _label(row))
                 _band(column[1], row["errors"], every, 1, look, None)
         column[0].set(title=family, xlabel="epoch")
-        column[1].set(xlabel="step", yscale="log")
+        column[1].set(xlabel="step", ylim=(0, None))
     panels[0][0].set_ylabel("test accuracy, %")
     panels[1][0].set_ylabel("error of V, ‖v̂ − v‖₂/‖v‖₂")
     style.legend_above(page, panels[0][1], 2)

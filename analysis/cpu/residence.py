@@ -2,10 +2,11 @@
 
 ``python -m analysis.cpu.residence SETTINGS`` prints one line of JSON.
 
-A fresh array of zeros takes no memory until it is written to, and a few steps on the frequent rows
-of a power law write to few of its pages. Therefore every variant takes the same two parts: steps on
-rows drawn by Zipf's law, and then steps that go once through all rows, as an epoch over real text
-does, since every word of a vocabulary was seen in that text. The peak is read after each part.
+A fresh array of zeros takes no memory until it is written to, page by page. How much of it a few
+steps on rows drawn by Zipf's law write to depends on the size of a page: all, where the system
+gives out pages of 2 MB, little where they have 4 KB. Therefore every variant takes two parts: such
+steps, and then steps that go once through all rows, as an epoch over real text does, since every
+word of a vocabulary was seen in that text. The peak is read after each part.
 
 Before that the same optimizers take steps on small tables: compiling a kernel takes tens of MB, and
 only the first process that needs it compiles. What the process holds then is its `base`.

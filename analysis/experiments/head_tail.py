@@ -82,6 +82,7 @@ PAPER = Variant(
 #: The variants that the targets are judged by.
 RMSPROP = Variant("RMSprop", "head-tail", "5x", v=_head_v(5))
 ADAM = Variant("Adam", "head-tail M, rank-1 V", "5x, w, clip", _head_m(5), _RANK_1, _CLIP)
+SMALL_V = Variant("Adam", "head-tail M and V", "5x, V 25x, w, clip", _head_m(5), _head_v(25), _CLIP)
 FOUND = Variant(
     "Adam", "found head-tail M, rank-1 V", "5x, w, clip", _head_m(5, "frequent"), _RANK_1, _CLIP
 )
@@ -98,6 +99,7 @@ MAIN = (
     Variant("Adam", "CS-MV conservative", "5x, w, clip", **_SKETCHES, options=_CLIP),
     Variant("Adam", "head-tail M and V", "5x, w", **_HEADS),
     Variant("Adam", "head-tail M and V", "5x, w, clip", **_HEADS, options=_CLIP),
+    SMALL_V,
     ADAM,
     FOUND,
 )
@@ -143,7 +145,7 @@ VARIANTS = {"language": MAIN, "mach": TOGETHER, "logistic": ONE_COLUMN, "parts a
 
 #: What is wanted on the language model: a variant, the largest score to exact, the fewest times
 #: smaller it must be.
-TARGETS = ((RMSPROP, 1.03, 4.9), (ADAM, 1.02, 8), (FOUND, 1.02, 8))
+TARGETS = ((RMSPROP, 1.03, 4.9), (SMALL_V, 1.02, 8), (ADAM, 1.02, 8), (FOUND, 1.02, 8))
 
 
 def configure(options):
@@ -232,7 +234,7 @@ EXPERIMENT = Experiment(
     name="head-tail",
     title="Head and tail, row weights and feasible updates against exact state and the paper's",
     source="theory §7",
-    duration={"quick": "1 min", "full": "45 min"},
+    duration={"quick": "1 min", "full": "35 min"},
     configure=configure,
     stages=stages,
     measure=tasks.measure,

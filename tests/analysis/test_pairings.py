@@ -18,6 +18,7 @@ def configuration(corpus_file):
 def test_every_pair_takes_steps(names):
     table = np.zeros((300, 4), np.float32)
     settings = pairings.PAIRS[names].settings() | {"learning_rate": 0.1}
+    settings["options"] |= {"backend": "reference"}  # nothing to compile
     made = optimizer(settings, table, iter([1, 2]))
     for step in range(3):
         made.step(np.ones((2, 4)), rows=[step, 250])

@@ -48,6 +48,7 @@ SMALLER = {
 
 #: Experiments whose cells are not run.
 MADE_UP = (
+    "batch-time",
     "cleaning",
     "dense-layers",
     "extreme-classification",
@@ -71,6 +72,8 @@ def made_up(settings, _):
         "errors": [0.2, 0.1 + number],
         "bias": number,
         **{f"{of}_bytes": 1e9 * number for of in ("parameter", "base", "peak", "peak_after_zipf")},
+        "epoch_seconds": {str(batch): 1 + number for batch in settings.get("batches", ())},
+        "bytes": {"fixed": 1e8, "each_name": 1e4},
         "recalls": {"1": number / 4, "10": number / 3, "100": number / 2},
     }
 
