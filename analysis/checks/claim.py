@@ -168,7 +168,8 @@ class Claim:
     def _present(self, configuration, summary):
         title = f"{self.name}: {self.statement}"
         origin = f"{self.source}; {configuration['mode']}, seed {configuration['seed']}."
-        return Table(title, COLUMNS, [row(summary)], [f"{summary['note']}.", origin])
+        cells = [(*row(summary), configuration["mode"])]
+        return Table(title, COLUMNS, cells, [f"{summary['note']}.", origin])
 
 
 def _not_finite(result):
@@ -211,7 +212,7 @@ def table(studies):
     return Table(
         f"Claims: {right} of {len(summaries)} with the expected verdict",
         COLUMNS,
-        [row(summary) for summary in summaries],
+        [(*row(study["summary"]), study["configuration"]["mode"]) for study in studies],
         [
             *notes,
             f"Each claim's intervals miss with probability {CLAIM_ERROR:g} at most; any of these "
@@ -221,11 +222,11 @@ def table(studies):
     )
 
 
-COLUMNS = ("claim", "verdict", "expected", "measured", "bound", "interval", "draws")
+COLUMNS = ("claim", "verdict", "expected", "measured", "bound", "interval", "draws", "size")
 
 
 def row(summary):
-    """One line of the table of claims."""
+    """One line of the table of claims, but for the size of its study."""
     surprise = "" if summary["verdict"] == summary["expected"] else " (!)"
     return (
         summary["name"],

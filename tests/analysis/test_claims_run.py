@@ -44,6 +44,19 @@ def test_expected_verdicts_give_exit_code_0(tiny, tmp_path, capsys):
     assert "| merge-fold | holds   | holds " in capsys.readouterr().out
 
 
+def test_report_tells_the_sizes_of_a_claim_apart(tiny, tmp_path, capsys):
+    tiny(NAME)
+    for size in ("--quick", "--full"):
+        main(["run", NAME, size, "--jobs", "1", "--out", str(tmp_path)])
+        (line,) = [
+            row for row in capsys.readouterr().out.splitlines() if row.startswith(f"{NAME} ")
+        ]
+        assert line.split()[-1] == size.removeprefix("--")
+    assert main(["report", "--out", str(tmp_path)]) == 0
+    rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith(f"{NAME} ")]
+    assert [row.split()[-1] for row in rows] == ["quick", "full"]
+
+
 def test_an_unexpected_verdict_gives_exit_code_1(tiny, tmp_path, capsys):
     tiny(NAME, expected="holds")
     assert main(["run", NAME, "--jobs", "1", "--out", str(tmp_path)]) == 1
