@@ -15,11 +15,12 @@ STAMP := $(VENV)/.installed
 PTX_STAMP := $(VENV)/.installed-ptx
 
 .DELETE_ON_ERROR:
-.PHONY: help validate figures test test-ptx test-gpu lint clean
+.PHONY: help validate figures bench test test-ptx test-gpu lint clean
 
 help:
 	@echo "make validate   check every claim and train the language model, quickly; print the tables"
 	@echo "make figures    draw all figures; first run, quickly, what has no results yet"
+	@echo "make bench      time a step on this machine, beside PyTorch's where it is installed"
 	@echo "make test       run all tests, and the examples in the docstrings"
 	@echo "make test-ptx   compile all CUDA kernels, which needs no GPU, and print their registers"
 	@echo "make test-gpu   run the tests of the CUDA backend on this machine's GPU"
@@ -38,6 +39,12 @@ validate: $(STAMP)
 
 figures: $(STAMP)
 	@$(BIN)/python -m figures --run-missing $(ARGS)
+
+# Anew at each call: stored timings are another machine's. `.venv/bin/pip install -e '.[compare]'`
+# puts PyTorch beside ours.
+bench: $(STAMP)
+	@rm -rf build/bench
+	@$(BIN)/python -m analysis run speed --out build/bench $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto $(ARGS)

@@ -21,7 +21,8 @@ def draw(study):
                 style.band(axes, steps, runs, label=label, **looks)
         axes.axhline(MIDPOINT, color=style.GREY, linewidth=0.8)
         axes.set(yscale="log", title=f"{table} table", xlabel="step")
-    axes.text(steps[-1], 0.92 * MIDPOINT, "published: below", ha="right", va="top", fontsize=6)
+    axes.text(steps[-1], 1.1 * MIDPOINT, "published: below", ha="right", fontsize=6)
+    axes.set_ylim(None, 2 * MIDPOINT)
     panels[0].set_ylabel("share of entries that\nholds half of the mass")
     style.legend_above(page, panels[0], 3)
     return page

@@ -136,6 +136,8 @@ def present(configuration, summary):
         "RMSprop, a Transformer-XL. Its LR-NMF of the signed momentum (Table 3: "
         f"{TABLES['3'].of(PERPLEXITY)['LR-NMF']:g}) has no counterpart: ours holds non-negative "
         "values only.",
+        f"Rates: {configuration['tries']} tries on one seed, {configuration['sweep_steps']:,} "
+        "segments each, and known to a factor of two: a few per cent either way decide nothing.",
     ]
     if any(row["rate_at_edge"] for row in summary["rows"]):
         notes.append(comparison.EDGE_NOTE)

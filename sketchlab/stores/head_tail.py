@@ -43,6 +43,7 @@ class HeadTailStore(CellStore):
         super().__init__(description, n, dim, dtype, zeros, 1, cells)
         self.tail = kind.live(kind, n, dim, dtype, self._part_for_tail, depth, width)
         self.residents = np.arange(self.heads)
+        self._order_residents()
         found = description.rows == "frequent"
         self.touches = np.zeros(n, np.uint32) if found else None
 
@@ -77,10 +78,13 @@ class HeadTailStore(CellStore):
             return np.where(rows < self.heads, rows, -1)
         if self.heads == 0:
             return np.full(len(rows), -1)
-        by_row = np.argsort(self.residents)
-        ordered = self.residents[by_row]
-        found = np.minimum(np.searchsorted(ordered, rows), self.heads - 1)
-        return np.where(ordered[found] == rows, by_row[found], -1)
+        found = np.minimum(np.searchsorted(self._ordered, rows), self.heads - 1)
+        return np.where(self._ordered[found] == rows, self._by_row[found], -1)
+
+    def _order_residents(self):
+        """Sort the residents, so that a row is found among them without looking at each."""
+        self._by_row = np.argsort(self.residents)
+        self._ordered = self.residents[self._by_row]
 
     def own_cells(self, rows, slots, signs):
         """Make of the tail's slots and signs (depth, k) those of this store, in place."""
@@ -147,6 +151,7 @@ class HeadTailStore(CellStore):
         cells = self.flat_cells
         values, estimates = cells[places].copy(), self._read(coming)
         self.residents[places] = coming
+        self._order_residents()
         if self.conservative:
             np.maximum.at(cells, self.slots(going), values)
         else:
@@ -235,6 +240,7 @@ class HeadTailStore(CellStore):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         super().restore(state)
         self.residents[...] = state["residents"]
+        self._order_residents()
         if self.touches is not None:
             self.touches[...] = state["touches"]
 

@@ -54,6 +54,7 @@ MADE_UP = (
     "extreme-classification",
     "head-tail",
     "memory",
+    "pairings",
     "pareto",
     "recurrent-language-model",
 )
