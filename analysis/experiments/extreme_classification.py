@@ -44,7 +44,7 @@ class Mode(NamedTuple):
     test_queries: int | None
 
 
-FULL = Mode(321, 4, 1_000, None)
+FULL = Mode(321, 6, 1_000, None)
 QUICK = Mode(40, 3, 200, 500)
 
 

@@ -175,6 +175,11 @@ def present(configuration, summary):
         f"Within {ALLOWED:.0%}: {len(summary['measured']) - len(far) - len(MEASURED)} of "
         f"{len(summary['measured']) - len(MEASURED)} measured savings.",
     ]
+    if any(row["state"].endswith("lazy") for row in far):
+        notes.append(
+            "lazy: a dense step of a lazy sketch holds the change of every row while it runs, one "
+            "more array of the size of the layer; bucket and global decay need none."
+        )
     notes += sorted({f"Table {row['table']}: {row['assumed']}." for row in summary["published"]
                      if row["assumed"]})  # fmt: skip
     return Table(
