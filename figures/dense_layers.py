@@ -2,7 +2,7 @@
 
 from analysis.published import TABLES
 from figures.common import style
-from figures.common.comparison import dots
+from figures.common.comparison import DIVERGED, dots
 from figures.common.figure import Figure
 
 
@@ -26,7 +26,7 @@ def caption(study):
         "Accuracy of a small perceptron on handwritten digits, every step dense, a point for each "
         f"of {of['replicates']} seeds; grey lines: the mean of the family's exact state. Stores "
         "share buckets between single weights or blocks of neighbours, 5 or 20 times smaller than "
-        f"exact. Published, on another task: {published}."
+        f"exact. {DIVERGED} Published, on another task: {published}."
     )
 
 

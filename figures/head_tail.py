@@ -1,7 +1,7 @@
 """Head and tail, row weights and feasible updates beside exact state and the paper's sketches."""
 
 from figures.common import style
-from figures.common.comparison import dots
+from figures.common.comparison import DIVERGED, dots
 from figures.common.figure import Figure
 
 SCORES = {
@@ -40,7 +40,7 @@ def caption(study):
         "Test scores (lower is better) of every seed; grey lines: the mean of the family's exact "
         "state (lazy). HT: head and tail, three quarters of the budget are exact rows, the first "
         "ones or those found while running; w: global m with row weights; clip: feasible updates; "
-        f"cons.: conservative v. Perplexity against exact: {targets}."
+        f"cons.: conservative v. {DIVERGED} Perplexity against exact: {targets}."
     )
 
 

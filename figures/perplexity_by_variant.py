@@ -2,7 +2,7 @@
 
 from analysis.published import PERPLEXITY, TABLES
 from figures.common import style
-from figures.common.comparison import dots
+from figures.common.comparison import DIVERGED, dots
 from figures.common.figure import Figure
 from figures.common.variants import label_of
 
@@ -21,8 +21,8 @@ def caption(study):
     return (
         "Test perplexity of the language model, one point for each of "
         f"{study.configuration['replicates']} seeds; grey lines: the mean of the family's exact "
-        f"state (lazy). Sketches are 5 times smaller, of depth 3. Published, on larger models and "
-        f"other text: {published}."
+        f"state (lazy). {DIVERGED} Sketches are 5 times smaller, of depth 3. "
+        f"Published, on larger models and other text: {published}."
     )
 
 

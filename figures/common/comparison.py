@@ -41,10 +41,8 @@ def dots(axes, rows, label_of, score=float):
         What is drawn of a score.
     """
     for place, row in enumerate(rows):
-        seeds = [score(value) for value in row["scores"] if value is not None]
+        seeds = [score(value) for value in _trained(row)]
         axes.plot(seeds, [place] * len(seeds), **look_of(row).points())
-        if row["mean"] is None:
-            axes.text(0.02, place, "diverged", transform=axes.get_yaxis_transform(), va="center")
     first = 0
     for _, family in groupby(rows, key=lambda row: row["family"]):
         family = list(family)
@@ -55,7 +53,23 @@ def dots(axes, rows, label_of, score=float):
         axes.axhline(last + 0.5, color="#cccccc", linewidth=0.5)
         first = last + 1
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_yticks(range(len(rows)), [label_of(row) for row in rows], fontsize=6.5)
+    names = [label_of(row) + _lost(row) for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=6.5)
+
+
+def _trained(row):
+    """Scores of the seeds that did not diverge: the lowest, of those that have a score at all."""
+    scores = sorted(value for value in row["scores"] if value is not None)
+    return scores[: len(row["scores"]) - row["diverged"]]
+
+
+def _lost(row):
+    """What a name is followed by where seeds diverged; `DIVERGED` explains it in a caption."""
+    return f" †{row['diverged']}" if row["diverged"] else ""
+
+
+#: For the caption of a figure of `dots`.
+DIVERGED = "†: so many seeds diverged, and are not drawn."
 
 
 def curves(axes, rows, score=float):

@@ -65,42 +65,30 @@ class MissingResult(UsageError):
         )
 
 
-#: Where, in a folder of results, those of full runs may be kept apart.
-FULL = "full"
-
-
 def finished(folder, name):
     """Return the study of an experiment to draw, or None: the last full one before quick ones.
-
-    It is looked for in the folder and in its subfolder `FULL`.
 
     Raises
     ------
     UsageError
-        If a result file is damaged or of another version.
+        If the result file is damaged or of another version.
     """
-    found = []
-    for path in (Path(folder) / f"{name}.json", Path(folder) / FULL / f"{name}.json"):
-        found += _finished_in(path, name)
-    found.sort(key=lambda study: study.configuration["mode"] == "full")
-    return found[-1] if found else None
-
-
-def _finished_in(path, name):
+    path = Path(folder) / f"{name}.json"
     try:
         content = read(path)
     except FileNotFoundError:
-        return []
+        return None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"cannot draw {path} ({error}): run {name} again") from None
+    studies = [study for study in content["studies"] if study["summary"] is not None]
+    studies.sort(key=lambda study: study["configuration"]["mode"] == "full")
+    if not studies:
+        return None
+    chosen = studies[-1]
     runs = [(run["settings"], run["result"]) for run in content["runs"]]
-    return [
-        Study(name, study["configuration"], study["summary"], study["made_by"], runs)
-        for study in content["studies"]
-        if study["summary"] is not None
-    ]
+    return Study(name, chosen["configuration"], chosen["summary"], chosen["made_by"], runs)
 
 
 def missing(folder, names):

@@ -111,7 +111,12 @@ def test_a_seed_that_diverged_is_said(results, tmp_path):
     """The language model's figures draw what is left, and the caption names what is not there."""
     figure = FIGURES["perplexity-against-bytes"]
     (study,) = studies(results(figure.needs), figure.needs)
-    lost = study.summary["rows"][-1] | {"mean": None, "std": None, "scores": [None] * 3}
+    lost = study.summary["rows"][-1] | {
+        "mean": None,
+        "std": None,
+        "scores": [None] * 3,
+        "diverged": 3,
+    }
     study = study._replace(summary={"rows": [*study.summary["rows"][:-1], lost]})
     assert f"every seed diverged: {lost['variant']}" in figure.caption(study)
     for name in ("perplexity-against-bytes", "perplexity-by-variant"):

@@ -133,13 +133,6 @@ def test_the_full_study_is_drawn_before_a_later_quick_one(folder):
     assert study.command == f"python -m analysis run {NAME}"
 
 
-def test_full_results_may_be_kept_apart(folder):
-    change(folder, lambda content: content["studies"][0]["configuration"].update(mode="full"))
-    (folder / "full").mkdir()
-    (folder / f"{NAME}.json").rename(folder / "full" / f"{NAME}.json")
-    assert drawn(folder, NAME) == 0
-
-
 def test_list_names_every_figure_and_its_results(capsys):
     assert main(["--list"]) == 0
     printed = capsys.readouterr().out
