@@ -10,10 +10,17 @@ SCORES = {
     "mach": "1 − Recall@100",
     "parts alone": "test perplexity",
 }
+#: The part that is drawn in a figure of its own.
+ALONE = "parts alone"
 
 
 def draw(study):
     parts = study.summary["parts"]
+    return draw_parts({name: rows for name, rows in parts.items() if name != ALONE})
+
+
+def draw_parts(parts):
+    """Draw one panel for each part: a dict from names to rows of variants."""
     counts = [len(rows) for rows in parts.values()]
     height = 0.55 * len(parts) + 0.145 * sum(counts)
     page, panels = style.panels(height, len(parts), height_ratios=counts, squeeze=False)
