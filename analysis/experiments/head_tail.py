@@ -101,7 +101,9 @@ MAIN = (
     Variant("Adam", "head-tail M and V", "5x, w, clip", **_HEADS, options=_CLIP),
     SMALL_V,
     ADAM,
+    ADAM._replace(form="4.2x, w, clip", m=_head_m(4.2)),
     FOUND,
+    Variant("Adam", "8-bit M, rank-1 V", "lazy, clip", sl.Quantized(), sl.Rank1(), _CLIP),
 )
 
 ALONE = (
