@@ -6,12 +6,17 @@ from figures.head_tail import ALONE, draw_parts
 
 
 def draw(study):
-    parts = study.summary["parts"]
-    return draw_parts({ALONE: parts[ALONE]} if ALONE in parts else parts)
+    part = _part(study)
+    return draw_parts({part: study.summary["parts"][part]})
+
+
+def _part(study):
+    """The part to draw: a quick study does without the parts alone."""
+    return ALONE if ALONE in study.summary["parts"] else "language"
 
 
 def caption(study):
-    steps = study.configuration["parts"].get(ALONE, {}).get("steps", 0)
+    steps = study.configuration["parts"][_part(study)]["steps"]
     return (
         f"Test perplexity of the language model after {steps:,} steps, every seed; grey line: the "
         "mean of exact state (lazy). HT: head and tail, three quarters of the budget are exact "
