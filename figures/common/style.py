@@ -82,7 +82,8 @@ def plain_ticks(axis, most=5):
     if high > 100 * low:
         axis.set_major_locator(LogLocator())
     else:
-        axis.set_major_locator(MaxNLocator(most) if high < 6 * low else LogLocator(subs=(1, 2, 5)))
+        decades = LogLocator(subs=(1, 2, 5) if most >= 5 else (1, 3))
+        axis.set_major_locator(MaxNLocator(most) if high < 6 * low else decades)
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
