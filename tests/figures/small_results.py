@@ -51,11 +51,8 @@ MADE_UP = (
     "batch-time",
     "cleaning",
     "dense-layers",
-    "extreme-classification",
-    "head-tail",
     "memory",
     "pairings",
-    "pareto",
     "recurrent-language-model",
 )
 
