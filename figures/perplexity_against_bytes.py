@@ -15,10 +15,8 @@ def draw(study):
     page, axes = style.panels(3.1)
     forms = [form for form in TITLES if form in {form_of(row) for row in rows}]
     for row in rows:
-        # stores of equal size side by side, not on top of each other
-        apart = 1.05 ** (forms.index(form_of(row)) - len(forms) / 2)
         axes.errorbar(
-            row["state_bytes"] / 1e6 * apart,
+            row["state_bytes"] / 1e6 * _apart(row, rows),
             row["mean"],
             yerr=row["std"],
             **look_of(row).points(marker=MARKERS[row["family"]]),
@@ -36,6 +34,13 @@ def draw(study):
         ncols=3,
     )
     return page
+
+
+def _apart(row, rows):
+    """A factor near 1 that puts stores of equal size side by side, not on top of each other."""
+    peers = {form_of(other) for other in rows if other["state_bytes"] == row["state_bytes"]}
+    places = [form for form in TITLES if form in peers]
+    return 1.05 ** (places.index(form_of(row)) - (len(places) - 1) / 2)
 
 
 def _key(color, marker, label):
