@@ -6,12 +6,10 @@ does to the sketch's error: so every variant's learning rate is chosen with the 
 (`analysis.training.comparison`), and cleaned *exact* variables are among the variants.
 """
 
-from functools import partial
-
 import numpy as np
 
 import sketchlab as sl
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Table
 from analysis.statistics import mean_interval
 from analysis.training import classes, comparison
 from analysis.training.variants import COMPRESSION, DEPTH, Variant
@@ -78,18 +76,7 @@ def configure(options):
 
 
 def _comparison(configuration):
-    return comparison.Comparison(
-        VARIANTS,
-        configuration["base_rates"],
-        configuration["tries"],
-        configuration["replicates"],
-        partial(classes.settings, configuration),
-    )
-
-
-def stages(configuration, result_of):
-    """Yield the tries of the search, each after what was learnt before, and then the runs."""
-    return _comparison(configuration).stages(result_of)
+    return comparison.Comparison.planned(VARIANTS, classes.settings, configuration)
 
 
 def summarise(configuration, result_of):
@@ -197,21 +184,14 @@ def _gain_text(gain):
     return f"{100 * gain['gain']:+.1f} ({low} to {high})", gain["helps"]
 
 
-def workload(configuration):
-    """Return the epochs of all runs, and their number."""
-    return _comparison(configuration).workload(classes.cost)
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = comparison.experiment_on(
+    classes,
+    _comparison,
     name="cleaning",
     title="Cleaning a count-min V or not: accuracy of a classifier with many classes",
     source="Spring et al. 2019, Figure 3, on synthetic classes",
     duration={"quick": "30 s", "full": "2 min"},
     configure=configure,
-    stages=stages,
-    measure=classes.measure,
     summarise=summarise,
     present=present,
-    cost=classes.cost,
-    workload=workload,
 )

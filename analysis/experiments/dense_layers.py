@@ -4,11 +4,10 @@ A perceptron on handwritten digits (`analysis.training.digits`), every step dens
 rate of every variant is chosen with the same effort (`analysis.training.comparison`).
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import sketchlab as sl
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Table
 from analysis.problems import digits as data
 from analysis.training import comparison, digits
 from analysis.training.variants import Variant
@@ -100,23 +99,14 @@ def configure(options):
 
 
 def _comparison(configuration):
-    return comparison.Comparison(
-        tuple(view.variant for view in VIEWS),
-        configuration["base_rates"],
-        configuration["tries"],
-        configuration["replicates"],
-        partial(_settings, configuration),
+    return comparison.Comparison.planned(
+        tuple(view.variant for view in VIEWS), _settings, configuration
     )
 
 
 def _settings(configuration, variant, learning_rate, replicate):
     block = _BLOCKS[variant.name]
     return digits.settings(configuration, variant, block, learning_rate, replicate)
-
-
-def stages(configuration, result_of):
-    """Yield the tries of the search, each after what was learnt before, and then the runs."""
-    return _comparison(configuration).stages(result_of)
 
 
 def summarise(configuration, result_of):
@@ -156,21 +146,14 @@ def _row(row):
     )
 
 
-def workload(configuration):
-    """Return the epochs of all runs, and their number."""
-    return _comparison(configuration).workload(digits.cost)
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = comparison.experiment_on(
+    digits,
+    _comparison,
     name="dense-layers",
     title="Element-wise and blocked sketches of dense layers: accuracy against optimizer state",
     source="Spring et al. 2019, Table 5, on handwritten digits and a small perceptron",
     duration={"quick": "30 s", "full": "2 min"},
     configure=configure,
-    stages=stages,
-    measure=digits.measure,
     summarise=summarise,
     present=present,
-    cost=digits.cost,
-    workload=workload,
 )

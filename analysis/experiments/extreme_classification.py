@@ -5,12 +5,11 @@ effort (`analysis.training.comparison`); a try is of one classifier, otherwise a
 """
 
 import statistics
-from functools import partial
 from typing import NamedTuple
 
 import sketchlab as sl
 from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Table
 from analysis.published import TABLES
 from analysis.training import comparison, mach
 from analysis.training.variants import LINEAR, PAPER, RELEASED, Variant
@@ -66,18 +65,7 @@ def configure(options):
 
 
 def _comparison(configuration):
-    return comparison.Comparison(
-        VARIANTS,
-        configuration["base_rates"],
-        configuration["tries"],
-        configuration["replicates"],
-        partial(mach.settings, configuration),
-    )
-
-
-def stages(configuration, result_of):
-    """Yield the tries for the rates, each after what was learnt before, and then the runs."""
-    return _comparison(configuration).stages(result_of)
+    return comparison.Comparison.planned(VARIANTS, mach.settings, configuration)
 
 
 def summarise(configuration, result_of):
@@ -142,21 +130,14 @@ def _row(row):
     )
 
 
-def workload(configuration):
-    """Return the time of all runs, in steps, and their number."""
-    return _comparison(configuration).workload(mach.cost)
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = comparison.experiment_on(
+    mach,
+    _comparison,
     name="extreme-classification",
     title="MACH on ICD-10-CM: recall of held-out terms against optimizer state",
     source="Spring et al. 2019, Table 10, on other data and a smaller model",
     duration={"quick": "1 min", "full": "5 min"},
     configure=configure,
-    stages=stages,
-    measure=mach.measure,
     summarise=summarise,
     present=present,
-    cost=mach.cost,
-    workload=workload,
 )

@@ -5,11 +5,10 @@ rate of every variant, exact or sketched, is chosen with the same effort
 (`analysis.training.comparison`); a try is shorter than a run.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Table
 from analysis.training import comparison, language
 from analysis.training.variants import COMPRESSION, DEPTH, VARIANTS
 
@@ -49,18 +48,7 @@ def configure(options):
 
 
 def _comparison(configuration):
-    return comparison.Comparison(
-        VARIANTS,
-        configuration["base_rates"],
-        configuration["tries"],
-        configuration["replicates"],
-        partial(language.settings, configuration),
-    )
-
-
-def stages(configuration, result_of):
-    """Yield the tries of the sweep, each after what was learnt before, and then the runs."""
-    return _comparison(configuration).stages(result_of)
+    return comparison.Comparison.planned(VARIANTS, language.settings, configuration)
 
 
 def summarise(configuration, result_of):
@@ -101,21 +89,14 @@ def _row(row):
     )
 
 
-def workload(configuration):
-    """Return the time of all runs, in steps, and their number."""
-    return _comparison(configuration).workload(language.cost)
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = comparison.experiment_on(
+    language,
+    _comparison,
     name="language-model",
     title="Log-bilinear language model on real text: test perplexity against optimizer state",
     source="Spring et al. 2019, Tables 3 and 4, on another text and a smaller model",
     duration={"quick": "3 min", "full": "45 min"},
     configure=configure,
-    stages=stages,
-    measure=language.measure,
     summarise=summarise,
     present=present,
-    cost=language.cost,
-    workload=workload,
 )

@@ -7,12 +7,11 @@ sums of rows and columns hold non-negative values only.
 """
 
 import statistics
-from functools import partial
 from typing import NamedTuple
 
 import sketchlab as sl
 from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table
+from analysis.experiment import Table
 from analysis.published import PERPLEXITY, TABLES
 from analysis.training import comparison, recurrent
 from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, Variant
@@ -78,18 +77,7 @@ def configure(options):
 
 
 def _comparison(configuration):
-    return comparison.Comparison(
-        VARIANTS,
-        configuration["base_rates"],
-        configuration["tries"],
-        configuration["replicates"],
-        partial(recurrent.settings, configuration),
-    )
-
-
-def stages(configuration, result_of):
-    """Yield the tries of the sweep, each after what was learnt before, and then the runs."""
-    return _comparison(configuration).stages(result_of)
+    return comparison.Comparison.planned(VARIANTS, recurrent.settings, configuration)
 
 
 def summarise(configuration, result_of):
@@ -184,21 +172,14 @@ def _percent(ratio):
     return f"{100 * (ratio - 1):+.1f} %"
 
 
-def workload(configuration):
-    """Return the time of all runs, in steps, and their number."""
-    return _comparison(configuration).workload(recurrent.cost)
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = comparison.experiment_on(
+    recurrent,
+    _comparison,
     name="recurrent-language-model",
     title="LSTM language model on real text: perplexity against optimizer state",
     source="Spring et al. 2019, Tables 3, 4, 6 and 9, on another text and a smaller model",
     duration={"quick": "1 min", "full": "6 min"},
     configure=configure,
-    stages=stages,
-    measure=recurrent.measure,
     summarise=summarise,
     present=present,
-    cost=recurrent.cost,
-    workload=workload,
 )

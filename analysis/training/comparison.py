@@ -8,8 +8,10 @@ variant runs at its best rate with other seeds, judged on test data.
 import math
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+from analysis.experiment import Experiment
 from analysis.training import rates
 
 FIRST_TRIES = len(rates.first_rates(1.0))
@@ -36,6 +38,26 @@ class Comparison(NamedTuple):
     tries: int
     replicates: int
     settings: Callable
+
+    @classmethod
+    def planned(cls, variants, settings, configuration):
+        """Return the comparison that a configuration asks for.
+
+        Parameters
+        ----------
+        variants : sequence of Variant
+        settings : callable
+            ``settings(configuration, variant, learning_rate, replicate)`` of one run.
+        configuration : dict
+            With ``base_rates``, ``tries`` and ``replicates``.
+        """
+        return cls(
+            variants,
+            configuration["base_rates"],
+            configuration["tries"],
+            configuration["replicates"],
+            partial(settings, configuration),
+        )
 
     def stages(self, result_of):
         """Yield lists of settings: the tries, each after what was learnt before, then the runs."""
@@ -115,6 +137,27 @@ class Comparison(NamedTuple):
             "std": statistics.stdev(finished) if len(finished) > 1 else None,
             "state_bytes": results[0]["state_bytes"],
         }
+
+
+def experiment_on(task, planned, **rest):
+    """Return the experiment whose runs are those of one comparison on one task.
+
+    Parameters
+    ----------
+    task : module
+        With ``measure`` and ``cost``.
+    planned : callable
+        ``planned(configuration)`` returns the `Comparison`.
+    **rest
+        What else `analysis.experiment.Experiment` takes.
+    """
+    return Experiment(
+        stages=lambda configuration, result_of: planned(configuration).stages(result_of),
+        measure=task.measure,
+        cost=task.cost,
+        workload=lambda configuration: planned(configuration).workload(task.cost),
+        **rest,
+    )
 
 
 def _judge(tried, result_of):
