@@ -247,7 +247,7 @@ class CPU(OnHost):
         number = store.dtype.type
         gain = number(store.begin_step(keep, gain))
         store.touch(rows, gain)
-        less = number(0 if store.decay == "global" else keep - 1.0)
+        less = number(store.row_keep_less_one(keep))
         depth, k = store.depth, len(rows)
         slots = self._scratch.array(f"slots of {moment.name}", (depth, k), np.int64)
         signs = self._scratch.array(f"signs of {moment.name}", (depth, k), np.int8)

@@ -48,6 +48,10 @@ class LiveStore:
         """``"lazy"``, ``"global"`` or ``"bucket"``."""
         return self.description.decay
 
+    def row_keep_less_one(self, keep):
+        """What is left for the rows of a step to lose: nothing where everything has decayed."""
+        return 0.0 if self.decay == "global" else keep - 1.0
+
     def update(self, rows, values):
         """Add values to rows: x[rows] += values; equal rows are summed first.
 

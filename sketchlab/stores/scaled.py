@@ -40,10 +40,6 @@ class ScaledStore(LiveStore):
             self._multiply(keep)
         return gain / self.multiplier
 
-    def row_keep_less_one(self, keep):
-        """What is left for the rows of a step to lose: nothing where everything has decayed."""
-        return 0.0 if self.decay == "global" else keep - 1.0
-
     def _multiply(self, factor):
         self.multiplier *= factor
         if not 1 / _LARGEST <= abs(self.multiplier) <= _LARGEST:

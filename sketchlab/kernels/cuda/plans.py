@@ -45,8 +45,8 @@ def plan_for(store, items, run, scratch, deterministic):
 
 
 def _keep_less_one(store, keep):
-    """What the rows of a step lose; nothing where the whole store has decayed before."""
-    return store.dtype.type(0 if store.decay == "global" else keep - 1.0)
+    """What the rows of a step lose, in the dtype of the store."""
+    return store.dtype.type(store.row_keep_less_one(keep))
 
 
 def _row_weights(store, run, active, items, gain):
