@@ -58,7 +58,7 @@ def copied_package(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "source", ["rules/adam.py", "stores/arithmetic.py", "hashing.py", "kernels/columns.py"]
+    "source", ["rules/adam.py", "stores/arithmetic.py", "hashing.py", "kernels/cpu/columns.py"]
 )
 def test_an_edit_of_any_source_of_a_kernel_leaves_its_cache_behind(copied_package, source):
     before = python(FOLDER, copied_package, NUMBA_CACHE_DIR="")

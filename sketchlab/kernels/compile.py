@@ -57,13 +57,15 @@ def kernel(function):
     """Compile `function` in parallel at its first call and keep the result on disk.
 
     Division follows NumPy (no exception inside a loop, which would stop vectorisation), and the
-    GIL is released.
+    GIL is released. Kernels allocate nothing and therefore run without Numba's reference counts
+    (`_nrt`): counting a view of a row is an atomic operation, on one counter for all threads, and
+    took up to half of a step.
     """
     folder = cache_folder()
     before = config.CACHE_DIR
     config.CACHE_DIR = folder or before
     try:
-        options = {"parallel": True, "nogil": True, "error_model": "numpy"}
+        options = {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False}
         return njit(function, cache=folder is not None, **options)
     finally:
         config.CACHE_DIR = before

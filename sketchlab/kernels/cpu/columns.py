@@ -1,0 +1,157 @@
+"""The inner loops of compiled kernels: runs of contiguous numbers, one loop each.
+
+They call the scalar arithmetic of stores and rules; what runs in parallel is decided by the
+kernels that call them. A run is one row of many columns, or several rows of few columns, one
+behind the other.
+"""
+
+from numba.extending import register_jitable
+
+from sketchlab.rules import added
+from sketchlab.stores.arithmetic import (
+    active_cell,
+    conservative_target,
+    higher,
+    lazy_change,
+    lower,
+    median_of_three,
+)
+
+__all__ = [
+    "add_gradient",
+    "add_signed",
+    "advance_own",
+    "combine",
+    "copy_signed",
+    "decay_cell",
+    "least_of_three",
+    "middle_of_three",
+    "raise_cell",
+    "to_change",
+    "to_target",
+]
+
+
+@register_jitable
+def combine(median, ordered, answer):
+    """One answer from the values (depth, size) under every hash function, which are reordered."""
+    depth = ordered.shape[0]
+    if not median:
+        copy_signed(ordered[0], 1, answer)
+        for j in range(1, depth):
+            keep_lower(ordered[j], answer)
+    elif depth == 3:
+        middle_of_three(ordered[0], 1, ordered[1], 1, ordered[2], 1, answer)
+    else:
+        for j in range(1, depth):
+            for p in range(j - 1, -1, -1):
+                exchange(ordered[p], ordered[p + 1], answer.size)
+        # an odd depth has one middle value, an even one the mean of two
+        middle_of_two(ordered[(depth - 1) // 2], ordered[depth // 2], answer)
+
+
+@register_jitable
+def copy_signed(cell, sign, target):
+    """A cell times a sign."""
+    sign = cell.dtype.type(sign)
+    for c in range(target.size):
+        target[c] = sign * cell[c]
+
+
+@register_jitable
+def keep_lower(cell, answer):
+    """The smaller of every pair of values."""
+    for c in range(answer.size):
+        answer[c] = lower(cell[c], answer[c])
+
+
+@register_jitable
+def least_of_three(first, second, third, answer):
+    """The smallest of three values."""
+    for c in range(answer.size):
+        answer[c] = lower(third[c], lower(second[c], first[c]))
+
+
+@register_jitable
+def middle_of_three(first, sign1, second, sign2, third, sign3, answer):
+    """The median of three signed values."""
+    sign1, sign2 = first.dtype.type(sign1), first.dtype.type(sign2)
+    sign3 = first.dtype.type(sign3)
+    for c in range(answer.size):
+        answer[c] = median_of_three(sign1 * first[c], sign2 * second[c], sign3 * third[c])
+
+
+@register_jitable
+def middle_of_two(low, high, answer):
+    """The mean of two values."""
+    half = answer.dtype.type(0.5)
+    for c in range(answer.size):
+        answer[c] = half * low[c] + half * high[c]
+
+
+@register_jitable
+def exchange(low, high, size):
+    """Put the smaller of two values into `low`, the larger into `high`."""
+    for c in range(size):
+        a = low[c]
+        b = high[c]
+        low[c] = lower(a, b)
+        high[c] = higher(a, b)
+
+
+@register_jitable
+def to_change(answer, gradient, squared, keep_less_one, gain):
+    """Turn answers into what a lazy step adds to the rows' cells."""
+    for c in range(answer.size):
+        answer[c] = lazy_change(answer[c], added(squared, gradient[c]), keep_less_one, gain)
+
+
+@register_jitable
+def to_target(answer, gradient, squared, gain):
+    """Turn answers into what a conservative step raises the rows' cells to."""
+    for c in range(answer.size):
+        answer[c] = conservative_target(answer[c], added(squared, gradient[c]), gain)
+
+
+@register_jitable
+def add_signed(cell, sign, change):
+    """Add a change, with the row's sign, to one of its cells."""
+    for c in range(cell.size):
+        cell[c] += sign * change[c]
+
+
+@register_jitable
+def add_gradient(cell, gain, gradient, squared):
+    """Add a gradient's contribution to a cell; `gain` carries the sign."""
+    if squared:
+        for c in range(cell.size):
+            cell[c] += gain * added(True, gradient[c])
+    else:
+        for c in range(cell.size):
+            cell[c] += gain * added(False, gradient[c])
+
+
+@register_jitable
+def raise_cell(cell, target):
+    """Raise a cell to at least a target."""
+    for c in range(cell.size):
+        cell[c] = higher(cell[c], target[c])
+
+
+@register_jitable
+def decay_cell(cell, active_rows, keep_less_one):
+    """Decay a cell once by each of its active rows, all reading before any writes."""
+    for c in range(cell.size):
+        cell[c] = active_cell(cell[c], active_rows, keep_less_one)
+
+
+@register_jitable
+def advance_own(cell, gradient, squared, keep_less_one, gain):
+    """Advance the cell of one row alone."""
+    one = cell.dtype.type(1)
+    if squared:
+        for c in range(cell.size):
+            cell[c] = active_cell(cell[c], one, keep_less_one) + gain * added(True, gradient[c])
+    else:
+        for c in range(cell.size):
+            cell[c] = active_cell(cell[c], one, keep_less_one) + gain * added(False, gradient[c])

@@ -1,0 +1,95 @@
+"""Tiles: the rows that a kernel works on at once, as runs of contiguous numbers.
+
+A row of many columns is a tile by itself and is worked on where it lies. Rows of few columns, down
+to single numbers, would spend their time on the way into and out of short loops: a tile gathers as
+many of them as fill a buffer in the nearest cache.
+"""
+
+from numba.extending import register_jitable
+
+from sketchlab.kernels.cpu.columns import advance_own, combine, least_of_three, middle_of_three
+
+__all__ = ["gather", "multiply_rows", "read_tile", "rows_in_tile", "scatter", "take_own"]
+
+_LONG_ROW = 32  # columns: from here on a row is a tile
+_NUMBERS = 512  # of a tile of several rows, about
+
+
+def rows_in_tile(dim):
+    """How many rows of `dim` columns make a tile."""
+    return 1 if dim >= _LONG_ROW else _NUMBERS // dim
+
+
+@register_jitable
+def gather(table, rows, start, stop, tile):
+    """Copy rows number `start` to `stop` of a table into a tile."""
+    dim = table.shape[1]
+    place = 0
+    for i in range(start, stop):
+        row = rows[i]
+        for c in range(dim):
+            tile[place] = table[row, c]
+            place += 1
+
+
+@register_jitable
+def scatter(tile, table, rows, start, stop):
+    """Copy a tile back into the table."""
+    dim = table.shape[1]
+    place = 0
+    for i in range(start, stop):
+        row = rows[i]
+        for c in range(dim):
+            table[row, c] = tile[place]
+            place += 1
+
+
+@register_jitable
+def multiply_rows(tile, factors, start, stop):
+    """Multiply every row of a tile by the factor of its number."""
+    dim = tile.size // (stop - start)
+    place = 0
+    for i in range(start, stop):
+        for _ in range(dim):
+            tile[place] *= factors[i]
+            place += 1
+
+
+@register_jitable
+def read_tile(view, start, stop, tile_rows, ordered, answer):
+    """The answers of rows number `start` to `stop`, as the divided table gives them.
+
+    `ordered` (depth, columns) is scratch, one run of it for each hash function.
+    """
+    cells, slots, signs = view.cells, view.slots, view.signs
+    depth, dim = slots.shape[0], cells.shape[1]
+    if depth == 3 and tile_rows == 1:
+        first, second = cells[slots[0, start]], cells[slots[1, start]]
+        third = cells[slots[2, start]]
+        if view.median:
+            sign1, sign2, sign3 = signs[0, start], signs[1, start], signs[2, start]
+            middle_of_three(first, sign1, second, sign2, third, sign3, answer)
+        else:
+            least_of_three(first, second, third, answer)
+        return
+    for j in range(depth):
+        place = 0
+        for i in range(start, stop):
+            slot, sign = slots[j, i], cells.dtype.type(signs[j, i])
+            for c in range(dim):
+                ordered[j, place] = sign * cells[slot, c]
+                place += 1
+    combine(view.median, ordered, answer)
+
+
+@register_jitable
+def take_own(view, start, stop, tile_rows, gradient, answer):
+    """Advance rows' own cells and give their values; the answer may be the cell of the one row."""
+    squared, keep_less_one, gain = view.squared, view.keep_less_one, view.gain
+    if tile_rows == 1:
+        advance_own(answer, gradient, squared, keep_less_one, gain)
+        return
+    slots = view.slots[0]
+    gather(view.cells, slots, start, stop, answer)
+    advance_own(answer, gradient, squared, keep_less_one, gain)
+    scatter(answer, view.cells, slots, start, stop)
