@@ -6,8 +6,6 @@ Which thread owns a cell follows from its number. Nothing has to be sorted for t
 looks at all slots and picks its own, which costs little beside a change of a cell.
 """
 
-from math import gcd
-
 from numba import prange
 from numba.extending import register_jitable
 
@@ -27,64 +25,112 @@ from sketchlab.kernels.cpu.views import BUCKET, CONSERVATIVE, LAZY, locate
 from sketchlab.rules import added
 from sketchlab.stores.arithmetic import higher
 
-__all__ = ["CHUNK", "advance", "owners"]
+__all__ = ["CHUNK", "advance", "bits_of", "owners_of_cells"]
 
 CHUNK = 1024  # rows of which an owner picks its own at a time
 _NEIGHBOURS = 6  # 2**6 cells in a row have one owner, so that few lines of memory have two
 _FEW_COLUMNS = 16  # below this a loop over columns is not worth a view of the row
 
 
-def owners(depth, threads):
-    """Into how many owners, a power of two, the cells of each hash function are divided."""
-    needed = threads // gcd(depth, threads)
-    return 1 << (needed - 1).bit_length()
+@register_jitable
+def owners_of_cells(depth, threads):
+    """Into how many owners, a power of two, the cells of each of `depth` tables are divided."""
+    owners = 1
+    while depth > 0 and owners < threads and depth * owners % threads != 0:
+        owners *= 2
+    return owners
 
 
 @register_jitable
-def write_changes(view, grads, source, start, stop, tile_rows, buffer, change):
+def bits_of(count):
+    """Bits of the largest number below `count`."""
+    bits = 0
+    while (count - 1) >> bits > 0:
+        bits += 1
+    return bits
+
+
+@register_jitable
+def is_written(view):
+    """Whether the changes of all rows are written down before the first is made."""
+    return view.mode == LAZY or view.mode == CONSERVATIVE
+
+
+@register_jitable
+def write_changes(view, now, work, change, grads, source, start, stop, tile_rows, buffer):
     """What rows number `start` to `stop` add to their cells, or raise them to."""
-    dim = view.cells.shape[1]
-    flat, ordered = change.reshape(-1), buffer[4:]
+    dim, depth, ordered = view.cells.shape[1], view.constants.shape[0], buffer[4:]
+    slots, signs = work.slots[view.place], work.signs[view.place]
     for first in range(start, stop, tile_rows):
         last = min(first + tile_rows, stop)
         if tile_rows == 1:
-            prefetch_cells(view.cells, view.slots, first + AHEAD)
-        answer = flat[first * dim : last * dim]
-        read_tile(view, first, last, tile_rows, ordered, answer)
-        if tile_rows == 1:
+            if first + AHEAD < stop:
+                prefetch_cells(view.cells, slots, depth, first + AHEAD)
             gradient = grads[source[first]]
         else:
             gradient = buffer[1]
             gather(grads, source, first, last, gradient)
+        answer = change[first * dim : last * dim]
+        read_tile(view, slots, signs, first, last, tile_rows, ordered, answer)
         if view.mode == LAZY:
-            to_change(answer, gradient, view.squared, view.keep_less_one, view.gain)
+            to_change(answer, gradient, view.squared, now.keep_less_one, now.gain)
         else:
-            to_target(answer, gradient, view.squared, view.gain)
+            to_target(answer, gradient, view.squared, now.gain)
 
 
 @register_jitable
-def pick(view, j, owner, mask, start, stop, picked):
+def decay_buckets(view, now, j, slots, order, spare, counts):
+    """Decay the cells of one hash function, each once by every active row in it."""
+    cells, k = view.cells, order.size
+    sort_stably(slots[:k], bits_of(cells.shape[0]), order, spare, counts)
+    e = 0
+    while e < k:
+        end = next_group(slots, order, e + 1)
+        slot = slots[order[e]]
+        # a row of the head has one cell, which the first hash function changes
+        if j == 0 or slot >= view.heads:
+            decay_cell(cells[slot], cells.dtype.type(end - e), now.keep_less_one)
+        e = end
+
+
+@register_jitable
+def change_cells(view, now, work, unit, owners, change, grads, source):
+    """Make the changes of one owner's cells under one hash function, in the order of the rows."""
+    j, owner = unit // owners, unit % owners
+    k, dim, picked = source.size, view.cells.shape[1], work.picked[unit, view.place]
+    slots, signs = work.slots[view.place, j], work.signs[view.place, j]
+    changes = change[: k * dim if is_written(view) else 0].reshape((-1, dim))
+    for start in range(0, k, CHUNK):
+        stop = min(start + CHUNK, k)
+        count = pick(slots, view.heads, j, owner, owners, start, stop, picked)
+        if dim < _FEW_COLUMNS:
+            change_short(view, now, slots, signs, picked[:count], grads, source, changes)
+        else:
+            change_long(view, now, slots, signs, picked[:count], grads, source, changes)
+
+
+@register_jitable
+def pick(slots, heads, j, owner, owners, start, stop, picked):
     """The numbers of the rows from `start` to `stop` whose cell is the owner's; how many."""
-    slots = view.slots[j]
+    mask = owners - 1
     count = 0
     for i in range(start, stop):
         picked[count] = i
-        slot = slots[i]
-        mine = (slot >> _NEIGHBOURS) & mask == owner
-        # a row of the head has one cell, which the first hash function changes
-        count += mine and (j == 0 or slot >= view.heads)
+        mine = (slots[i] >> _NEIGHBOURS) & mask == owner
+        count += mine and (j == 0 or slots[i] >= heads)
     return count
 
 
 @register_jitable
-def change_long(view, j, picked, grads, source, change):
+def change_long(view, now, slots, signs, picked, grads, source, change):
     """Change the cells of the picked rows, of many columns each."""
-    cells, slots, signs = view.cells, view.slots[j], view.signs[j]
+    cells = view.cells
+    written = is_written(view)
     for e in range(picked.size):
         if e + AHEAD < picked.size:
             later = picked[e + AHEAD]
             prefetch_row(cells, slots[later])
-            if change.shape[0] > 0:
+            if written:
                 prefetch_row(change, later)
             else:
                 prefetch_row(grads, source[later])
@@ -95,14 +141,13 @@ def change_long(view, j, picked, grads, source, change):
         elif view.mode == CONSERVATIVE:
             raise_cell(cell, change[i])
         else:
-            add_gradient(cell, sign * view.gain, grads[source[i]], view.squared)
+            add_gradient(cell, sign * now.gain, grads[source[i]], view.squared)
 
 
 @register_jitable
-def change_short(view, j, picked, grads, source, change):
+def change_short(view, now, slots, signs, picked, grads, source, change):
     """Change the cells of the picked rows, of few columns each."""
-    cells, slots, signs = view.cells, view.slots[j], view.signs[j]
-    squared, dim = view.squared, view.cells.shape[1]
+    cells, squared, dim = view.cells, view.squared, view.cells.shape[1]
     for e in range(picked.size):
         i = picked[e]
         slot, sign = slots[i], cells.dtype.type(signs[i])
@@ -113,72 +158,73 @@ def change_short(view, j, picked, grads, source, change):
             for c in range(dim):
                 cells[slot, c] = higher(cells[slot, c], change[i, c])
         else:
-            gain, given = sign * view.gain, source[i]
+            gain, given = sign * now.gain, source[i]
             for c in range(dim):
                 cells[slot, c] += gain * added(squared, grads[given, c])
 
 
-@register_jitable
-def decay_groups(view, j, order, start, stop):
-    """Decay the cells of the groups that begin at places `start` to `stop` of the sorted rows."""
-    cells, slots = view.cells, view.slots[j]
-    e = next_group(slots, order, start)
-    stop = next_group(slots, order, stop)
-    while e < stop:
-        end = next_group(slots, order, e + 1)
-        slot = slots[order[e]]
-        if j == 0 or slot >= view.heads:
-            decay_cell(cells[slot], cells.dtype.type(end - e), view.keep_less_one)
-        e = end
-
-
 @kernel
-def advance(
-    view,
-    rows,
-    grads,
-    source,
-    tile_rows,
-    owners,
-    change,
-    buffers,
-    picked,
-    bits,
-    order,
-    spare,
-    counts,
-):
-    """One step of a store whose rows share cells: x ← keep·x + gain·u.
+def advance(first, first_now, second, second_now, work, rows, grads, source, parts, tile_rows):
+    """One step x ← keep·x + gain·u of two stores whose rows share cells.
 
-    `grads[source[i]]` is the gradient of row number i. Scratch: `change` (k, dim) for a lazy or
-    conservative step, `buffers` (parts, 4 + depth, columns), `picked` (depth · owners, CHUNK); for
-    a bucket step, `order` and `spare` (depth, k) and `counts` (depth, RADIX), with `bits` those of
-    cell numbers. The number of parts only splits the work.
+    A store of depth 0 takes no part. `grads[source[i]]` is the gradient of row number i. The number
+    of parts only splits the work.
     """
-    depth, k = view.slots.shape
-    parts = buffers.shape[0]
+    k = rows.size
+    first_depth, second_depth = first.constants.shape[0], second.constants.shape[0]
+    first_slots, second_slots = work.slots[first.place], work.slots[second.place]
+    first_change = work.change
+    second_change = work.change[k * first.cells.shape[1] if is_written(first) else 0 :]
+
     for p in prange(parts):
-        locate(view, rows, k * p // parts, k * (p + 1) // parts)
+        start, stop = k * p // parts, k * (p + 1) // parts
+        locate(first, first_now, rows, start, stop, first_slots, work.signs[first.place])
+        locate(second, second_now, rows, start, stop, second_slots, work.signs[second.place])
 
-    if view.mode in (LAZY, CONSERVATIVE):
+    if is_written(first) or is_written(second):
         for p in prange(parts):
-            start, stop = k * p // parts, k * (p + 1) // parts
-            write_changes(view, grads, source, start, stop, tile_rows, buffers[p], change)
+            start, stop, buffer = k * p // parts, k * (p + 1) // parts, work.buffers[p]
+            if is_written(first):
+                write_changes(
+                    first,
+                    first_now,
+                    work,
+                    first_change,
+                    grads,
+                    source,
+                    start,
+                    stop,
+                    tile_rows,
+                    buffer,
+                )
+            if is_written(second):
+                write_changes(
+                    second,
+                    second_now,
+                    work,
+                    second_change,
+                    grads,
+                    source,
+                    start,
+                    stop,
+                    tile_rows,
+                    buffer,
+                )
 
-    if view.mode == BUCKET:
-        for j in prange(depth):
-            sort_stably(view.slots[j], bits, order[j], spare[j], counts[j])
-        for q in prange(depth * parts):
-            j, p = q // parts, q % parts
-            decay_groups(view, j, order[j], k * p // parts, k * (p + 1) // parts)
+    if first.mode == BUCKET or second.mode == BUCKET:
+        for q in prange(first_depth + second_depth):
+            order, spare, counts = work.order[q, :k], work.spare[q, :k], work.counts[q]
+            j = q - first_depth
+            if j < 0 and first.mode == BUCKET:
+                decay_buckets(first, first_now, q, first_slots[q], order, spare, counts)
+            elif j >= 0 and second.mode == BUCKET:
+                decay_buckets(second, second_now, j, second_slots[j], order, spare, counts)
 
-    short = view.cells.shape[1] < _FEW_COLUMNS
-    for q in prange(depth * owners):
-        j, owner = q // owners, q % owners
-        for start in range(0, k, CHUNK):
-            stop = min(start + CHUNK, k)
-            count = pick(view, j, owner, owners - 1, start, stop, picked[q])
-            if short:
-                change_short(view, j, picked[q, :count], grads, source, change)
-            else:
-                change_long(view, j, picked[q, :count], grads, source, change)
+    owners = owners_of_cells(first_depth + second_depth, parts)
+    first_units = first_depth * owners
+    for q in prange(first_units + second_depth * owners):
+        if q < first_units:
+            change_cells(first, first_now, work, q, owners, first_change, grads, source)
+        else:
+            unit = q - first_units
+            change_cells(second, second_now, work, unit, owners, second_change, grads, source)

@@ -6,16 +6,28 @@ result is the same to the bit for any number of threads.
 """
 
 import threading
+from operator import lt
 
 import numba
 import numpy as np
 
-from sketchlab.kernels.cpu.advance import CHUNK, advance, owners
+from sketchlab.kernels.cpu.advance import CHUNK, advance, bits_of, owners_of_cells
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
 from sketchlab.kernels.cpu.move import move
 from sketchlab.kernels.cpu.sorting import RADIX
 from sketchlab.kernels.cpu.tiles import rows_in_tile
-from sketchlab.kernels.cpu.views import ADD, BUCKET, CONSERVATIVE, GIVEN, LAZY, unkept
+from sketchlab.kernels.cpu.views import (
+    ADD,
+    BUCKET,
+    CONSERVATIVE,
+    GIVEN,
+    LAZY,
+    OWN,
+    UNKEPT,
+    Now,
+    View,
+    Work,
+)
 from sketchlab.kernels.host import OnHost
 from sketchlab.kernels.scratch import Scratch
 from sketchlab.rules import added
@@ -25,6 +37,12 @@ from sketchlab.stores.bucket_mean import BucketMeanStore
 __all__ = ["CPU"]
 
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
+_NO_HASHES, _NO_ROWS = np.empty((0, 4), np.uint64), np.empty(0, np.int64)
+_ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
+
+_WRITTEN = (LAZY, CONSERVATIVE)  # changes of all rows are written down before the first is made
+_LARGE = 1 << 22  # numbers in a step whose changes are worth no second place
+_WORTH_THREADS = 1 << 14  # numbers in a step, below which threads cost more than they bring
 
 # Numba's workqueue layer aborts the process when two Python threads run parallel kernels at once;
 # a step uses all cores anyway, so steps take turns.
@@ -38,21 +56,34 @@ class CPU(OnHost):
 
     def __init__(self):
         self._scratch = Scratch()
-        self._identity = np.arange(0)
+        self._counted = np.arange(0)
+        self._work = {}
+        self._views = {}
+        self._no_moment = None
+        self._fitted = None
 
     def step(self, rule, scalars, table, rows, grads, stores):
         """Take one step; see `Backend.step`."""
         with _ONE_AT_A_TIME:
-            rows, grads, source = self.coalesce(len(table), rows, _writeable(grads))
-            views = {"m": unkept(table), "v": unkept(table)}
-            for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
-                advanced = self._cells if isinstance(store, CellStore) else self._answers
-                views[moment.name] = advanced(moment, store, rows, grads, source, keep, gain)
-            depth = max(len(view.slots) for view in views.values())
-            tile_rows = rows_in_tile(table.shape[1])
-            buffers = self._buffers(depth, table)
-            m, v = views["m"], views["v"]
-            move(scalars, table, rows, grads, source, m, v, tile_rows, buffers)
+            threads = numba.get_num_threads()
+            few = grads.size < _WORTH_THREADS and threads > 1
+            if few:
+                numba.set_num_threads(1)
+            try:
+                self._step(rule, scalars, table, rows, _writeable(grads), stores)
+            finally:
+                if few:
+                    numba.set_num_threads(threads)
+
+    def _step(self, rule, scalars, table, rows, grads, stores):
+        rows, grads, source = self.coalesce(len(table), rows, grads)
+        m = v = self._unkept(table)
+        for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
+            advanced = self._cells if isinstance(store, CellStore) else self._answers
+            kept = advanced(moment, store, rows, grads, source, keep, gain)
+            m, v = (m, kept) if moment.squared else (kept, v)
+        work, parts, tile_rows = self._advance(m, v, rows, grads, source)
+        move(scalars, table, rows, grads, source, *m, *v, work, parts, tile_rows)
 
     def coalesce(self, n, rows, grads):
         """Distinct ascending rows, their gradients, and which gradient belongs to which row.
@@ -83,7 +114,7 @@ class CPU(OnHost):
         source = scratch.array("source", (k,), np.int64)
         starts = scratch.array("starts", (k + 1,), np.int64)
         counts = scratch.array("counts", (1, RADIX), np.int64)
-        groups = sort_rows(_writeable(rows), _bits(n), distinct, source, starts, counts[0])
+        groups = sort_rows(_writeable(rows), bits_of(n), distinct, source, starts, counts[0])
         if groups == k:
             return distinct, grads, source
         summed = scratch.array("summed", (groups, grads.shape[1]), grads.dtype)
@@ -97,66 +128,34 @@ class CPU(OnHost):
 
     def _counting(self, count):
         """0, 1, 2, … up to `count`, kept from step to step."""
-        if len(self._identity) < count:
-            self._identity = np.arange(count)
-        return self._identity[:count]
+        if len(self._counted) < count:
+            self._counted = np.arange(count)
+        return self._counted[:count]
 
     def _cells(self, moment, store, rows, grads, source, keep, gain):
-        """Advance a store made of cells; its view."""
+        """The view of a store made of cells, and its numbers in this step."""
         number = store.dtype.type
         gain = number(store.begin_step(keep, gain))
         store.touch(rows, gain)
+        view = self._view(moment, store)
+        places = store.places(rows) if view.heads else _NO_ROWS
         less = number(store.row_keep_less_one(keep))
-        if store.private:
-            view = unkept(store.flat_cells)._replace(slots=rows[None, :])
-        else:
-            view = self._located_by_hash(moment.name, store, rows)
-        view = view._replace(
-            scales=store.scales(rows), squared=moment.squared, keep_less_one=less, gain=gain
-        )
-        if not store.private:
-            self._advance(view, rows, grads, source)
+        return view, Now(less, gain, store.scales(rows), places)
+
+    def _view(self, moment, store):
+        """The view of a store, made anew when the store has got another table."""
+        key = moment, id(store)
+        cells, view = self._views.get(key, (None, None))
+        if cells is not store.cells:
+            view = _view(moment, store)
+            self._views[key] = store.cells, view
         return view
 
-    def _located_by_hash(self, name, store, rows):
-        """The view of a sketch; `advance` finds the cells of its rows."""
-        shape, array = (store.depth, len(rows)), self._scratch.array
-        view = unkept(store.flat_cells)
-        return view._replace(
-            slots=array(f"slots of {name}", shape, np.int64),
-            signs=array(f"signs of {name}", shape, np.int8),
-            constants=store.constants,
-            places=store.places(rows) if store.heads else view.places,
-            mode=CONSERVATIVE if store.conservative else _MODES[store.decay],
-            median=store.description.signed,
-            heads=store.heads,
-            width=store.width,
-        )
-
-    def _advance(self, view, rows, grads, source):
-        """Run `advance` with the scratch that it needs."""
-        depth, k = view.slots.shape
-        dim, dtype = view.cells.shape[1], view.cells.dtype
-        threads = numba.get_num_threads()
-        change_rows = k if view.mode in (LAZY, CONSERVATIVE) else 0
-        sorted_rows = k if view.mode == BUCKET else 0
-        divided = owners(depth, threads)
-        array = self._scratch.array
-        advance(
-            view,
-            rows,
-            grads,
-            source,
-            rows_in_tile(dim),
-            divided,
-            array("change", (change_rows, dim), dtype),
-            self._buffers(depth, view.cells),
-            array("picked", (depth * divided, CHUNK), np.int64),
-            _bits(len(view.cells)),
-            array("order", (depth, sorted_rows), np.int64),
-            array("spare", (depth, sorted_rows), np.int64),
-            array("counts", (depth, RADIX), np.int64),
-        )
+    def _unkept(self, cells):
+        """The view of a moment that is not kept, and its numbers."""
+        if self._no_moment is None or self._no_moment[0].cells is not cells:
+            self._no_moment = _unkept(cells)
+        return self._no_moment
 
     def _answers(self, moment, store, rows, grads, source, keep, gain):
         """Advance any other store by its own means; a view of its answers."""
@@ -165,26 +164,110 @@ class CPU(OnHost):
         else:
             store.advance(rows, added(moment.squared, grads[source]), keep, gain)
         answers = np.ascontiguousarray(store.estimate(rows))
-        return unkept(answers)._replace(slots=self._counting(len(rows))[None, :], mode=GIVEN)
+        view, now = _unkept(answers)
+        return view._replace(mode=GIVEN), now
 
     def _advance_means(self, moment, store, rows, grads, source, keep, gain):
         """Advance both sketches of a store of means: of u, and of touches."""
-        self._cells(moment, store.sums, rows, grads, source, keep, gain)
         touches = self._scratch.array("touches", (len(rows), 1), store.dtype)
         touches.fill(1)
-        self._cells(moment, store.weights, rows, touches, self._counting(len(rows)), keep, gain)
+        for sketch, given, at in (
+            (store.sums, grads, source),
+            (store.weights, touches, self._counting(len(rows))),
+        ):
+            sketched = self._cells(moment, sketch, rows, given, at, keep, gain)
+            self._advance(sketched, _unkept(sketch.flat_cells), rows, given, at)
         store.count_step(keep, gain)
 
-    def _buffers(self, depth, like):
-        """Buffers of tiles for every part: x, g, m, v, and one run for each hash function."""
-        columns = like.shape[1] * rows_in_tile(like.shape[1])
-        shape = numba.get_num_threads(), 4 + depth, columns
-        return self._scratch.array("buffers", shape, like.dtype)
+    def _advance(self, first, second, rows, grads, source):
+        """Advance the cells that rows share; the scratch memory, parts and rows in a tile."""
+        k, dim, parts = len(rows), grads.shape[1], numba.get_num_threads()
+        tile_rows = rows_in_tile(dim)
+        views = first[0], second[0]
+        modes = [view.mode for view in views]
+        # a large step writes down the changes of one moment in the place of the other's
+        apart = k * dim > _LARGE and all(mode in _WRITTEN for mode in modes)
+        work = self._fit(views, k, dim, parts, apart)
+        pairs = [(first, second)]
+        if apart:
+            pairs = [(first, _unkept(views[0].cells)), (_unkept(views[1].cells), second)]
+        if max(modes) >= ADD:
+            for one, other in pairs:
+                advance(*one, *other, work, rows, grads, source, parts, tile_rows)
+        return work, parts, tile_rows
+
+    def _fit(self, views, k, dim, parts, apart):
+        """Scratch memory for a step on k rows; it grows when it must."""
+        dtype = views[0].cells.dtype
+        depths, modes = [len(view.constants) for view in views], [view.mode for view in views]
+        key = k, dim, parts, apart, dtype, depths, modes
+        if key == self._fitted:
+            return self._work[dtype]
+        written = sum(mode in _WRITTEN for mode in modes)
+        sorted_rows, radix = (k, RADIX) if BUCKET in modes else (0, 0)
+        depth, both = max(depths), sum(depths)
+        owners = max(map(owners_of_cells, (both, *depths), (parts,) * 3))
+        work = self._work[dtype] = _grown(
+            self._work.get(dtype) or _no_work(dtype),
+            slots=(2, depth, k),
+            signs=(2, depth, k),
+            change=(k * dim * (1 if apart else written),),
+            buffers=(parts, 4 + depth, dim * rows_in_tile(dim)),
+            picked=(both * owners, 2, CHUNK),
+            order=(both, sorted_rows),
+            spare=(both, sorted_rows),
+            counts=(both, radix),
+        )
+        self._fitted = key
+        return work
 
 
-def _bits(count):
-    """Bits of the largest number below `count`."""
-    return int(count - 1).bit_length()
+def _unkept(cells):
+    """The view of a moment that is not kept, and its numbers."""
+    zero = cells.dtype.type(0)
+    view = View(cells, _NO_HASHES, UNKEPT, place=0, median=False, squared=False, heads=0, width=0)
+    return view, Now(zero, zero, _ONE[cells.dtype], _NO_ROWS)
+
+
+def _view(moment, store):
+    """The view of a store made of cells."""
+    if store.private:
+        return _unkept(store.flat_cells)[0]._replace(mode=OWN, squared=moment.squared)
+    return View(
+        store.flat_cells,
+        store.constants,
+        mode=CONSERVATIVE if store.conservative else _MODES[store.decay],
+        place=int(moment.squared),
+        median=store.description.signed,
+        squared=moment.squared,
+        heads=store.heads,
+        width=store.width,
+    )
+
+
+def _no_work(dtype):
+    """Scratch memory of no size."""
+    rows, columns, grid = (0,), (0, 0), (0, 0, 0)
+    return Work(
+        slots=np.empty(grid, np.int64),
+        signs=np.empty(grid, np.int8),
+        change=np.empty(rows, dtype),
+        buffers=np.empty(grid, dtype),
+        picked=np.empty(grid, np.int64),
+        order=np.empty(columns, np.int64),
+        spare=np.empty(columns, np.int64),
+        counts=np.empty(columns, np.int64),
+    )
+
+
+def _grown(work, **shapes):
+    """Scratch memory in which all arrays have at least the given shapes."""
+    grown = {}
+    for name, needed in shapes.items():
+        array = getattr(work, name)
+        if any(map(lt, array.shape, needed)):
+            grown[name] = np.empty(tuple(map(max, array.shape, needed)), array.dtype)
+    return work._replace(**grown)
 
 
 def _writeable(array):

@@ -33,9 +33,8 @@ __all__ = [
 
 
 @register_jitable
-def combine(median, ordered, answer):
-    """One answer from the values (depth, size) under every hash function, which are reordered."""
-    depth = ordered.shape[0]
+def combine(median, depth, ordered, answer):
+    """One answer from the values under each of `depth` hash functions, which are reordered."""
     if not median:
         copy_signed(ordered[0], 1, answer)
         for j in range(1, depth):

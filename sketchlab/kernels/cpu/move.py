@@ -4,9 +4,10 @@ from numba import prange
 from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
+from sketchlab.kernels.cpu.columns import advance_own
 from sketchlab.kernels.cpu.prefetch import AHEAD, prefetch_cells, prefetch_row
-from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter, take_own
-from sketchlab.kernels.cpu.views import GIVEN, OWN
+from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
+from sketchlab.kernels.cpu.views import GIVEN, OWN, UNKEPT
 from sketchlab.kernels.rule import update
 from sketchlab.stores.arithmetic import higher
 
@@ -14,18 +15,36 @@ __all__ = ["move"]
 
 
 @register_jitable
-def read_moment(view, start, stop, tile_rows, gradient, ordered, answer):
-    """The answers of a tile, own cells advancing first; what they are yet to be multiplied by."""
-    one = view.cells.dtype.type(1)
-    if view.slots.shape[0] == 0:
+def prefetch_moment(view, work, rows, i):
+    """Ask for the cells of row number i."""
+    if view.mode == OWN:
+        prefetch_row(view.cells, rows[i])
+    elif view.mode > OWN:
+        prefetch_cells(view.cells, work.slots[view.place], view.constants.shape[0], i)
+
+
+@register_jitable
+def read_moment(view, now, work, rows, start, stop, tile_rows, gradient, ordered, answer):
+    """The answers of a tile, own cells advancing first; what they are yet to be multiplied by.
+
+    Where the tile is one long row with a cell of its own, `answer` is that cell.
+    """
+    cells, one, scales = view.cells, view.cells.dtype.type(1), now.scales
+    if view.mode == UNKEPT:
         return one
     if view.mode == OWN:
-        take_own(view, start, stop, tile_rows, gradient, answer)
+        if tile_rows > 1:
+            gather(cells, rows, start, stop, answer)
+        advance_own(answer, gradient, view.squared, now.keep_less_one, now.gain)
+        if tile_rows > 1:
+            scatter(answer, cells, rows, start, stop)
     elif view.mode == GIVEN:
-        gather(view.cells, view.slots[0], start, stop, answer)
+        answers, first = cells.reshape(-1), start * cells.shape[1]
+        for c in range(answer.size):
+            answer[c] = answers[first + c]
     else:
-        read_tile(view, start, stop, tile_rows, ordered, answer)
-    scales = view.scales
+        slots, signs = work.slots[view.place], work.signs[view.place]
+        read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer)
     if scales.size == 1:
         return scales[0]
     if tile_rows == 1:
@@ -35,38 +54,44 @@ def read_moment(view, start, stop, tile_rows, gradient, ordered, answer):
 
 
 @kernel
-def move(h, table, rows, grads, source, first, second, tile_rows, buffers):
+def move(
+    h, table, rows, grads, source, first, first_now, second, second_now, work, parts, tile_rows
+):
     """Read the moments of every row and move its parameters by the rule that `h` names.
 
     `first` and `second` are the views of m and v, `grads[source[i]]` the gradient of row number i.
-    `buffers` (parts, 4 + depth, columns) is scratch; the number of parts only splits the work.
+    The number of parts only splits the work.
     """
-    parts, k, dim = buffers.shape[0], rows.size, table.shape[1]
-    zero = table.dtype.type(0)
+    k, dim, zero = rows.size, table.shape[1], table.dtype.type(0)
     for p in prange(parts):
-        buffer = buffers[p]
+        buffer = work.buffers[p]
         ordered = buffer[4:]
-        stop_part = k * (p + 1) // parts
-        for start in range(k * p // parts, stop_part, tile_rows):
-            stop = min(start + tile_rows, stop_part)
-            if tile_rows == 1 and start + AHEAD < k:
-                prefetch_cells(first.cells, first.slots, start + AHEAD)
-                prefetch_cells(second.cells, second.slots, start + AHEAD)
-                prefetch_row(table, rows[start + AHEAD])
+        part_stop = k * (p + 1) // parts
+        for start in range(k * p // parts, part_stop, tile_rows):
+            stop = min(start + tile_rows, part_stop)
             size = (stop - start) * dim
             m, v = buffer[2, :size], buffer[3, :size]
             if tile_rows == 1:  # a long row is worked on where it lies
+                later = start + AHEAD
+                if later < k:
+                    prefetch_moment(first, work, rows, later)
+                    prefetch_moment(second, work, rows, later)
+                    prefetch_row(table, rows[later])
                 x, g = table[rows[start]], grads[source[start]]
-                if first.mode == OWN and first.slots.shape[0] > 0:
-                    m = first.cells[first.slots[0, start]]
-                if second.mode == OWN and second.slots.shape[0] > 0:
-                    v = second.cells[second.slots[0, start]]
+                if first.mode == OWN:
+                    m = first.cells[rows[start]]
+                if second.mode == OWN:
+                    v = second.cells[rows[start]]
             else:
                 x, g = buffer[0, :size], buffer[1, :size]
                 gather(table, rows, start, stop, x)
                 gather(grads, source, start, stop, g)
-            m_scale = read_moment(first, start, stop, tile_rows, g, ordered, m)
-            v_scale = read_moment(second, start, stop, tile_rows, g, ordered, v)
+            m_scale = read_moment(
+                first, first_now, work, rows, start, stop, tile_rows, g, ordered, m
+            )
+            v_scale = read_moment(
+                second, second_now, work, rows, start, stop, tile_rows, g, ordered, v
+            )
             for c in range(size):
                 # a second moment is used as no less than zero, see `rules.usable`
                 x[c] = update(h, x[c], g[c], m_scale * m[c], higher(v_scale * v[c], zero))

@@ -43,8 +43,7 @@ def prefetch_row(table, row):
 
 
 @register_jitable
-def prefetch_cells(cells, slots, i):
-    """Ask for all cells of row number i, where there is such a row."""
-    if i < slots.shape[1]:
-        for j in range(slots.shape[0]):
-            prefetch_row(cells, slots[j, i])
+def prefetch_cells(cells, slots, depth, i):
+    """Ask for all cells of row number i."""
+    for j in range(depth):
+        prefetch_row(cells, slots[j, i])

@@ -7,9 +7,9 @@ many of them as fill a buffer in the nearest cache.
 
 from numba.extending import register_jitable
 
-from sketchlab.kernels.cpu.columns import advance_own, combine, least_of_three, middle_of_three
+from sketchlab.kernels.cpu.columns import combine, least_of_three, middle_of_three
 
-__all__ = ["gather", "multiply_rows", "read_tile", "rows_in_tile", "scatter", "take_own"]
+__all__ = ["gather", "multiply_rows", "read_tile", "rows_in_tile", "scatter"]
 
 _LONG_ROW = 32  # columns: from here on a row is a tile
 _NUMBERS = 512  # of a tile of several rows, about
@@ -56,13 +56,13 @@ def multiply_rows(tile, factors, start, stop):
 
 
 @register_jitable
-def read_tile(view, start, stop, tile_rows, ordered, answer):
+def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     """The answers of rows number `start` to `stop`, as the divided table gives them.
 
     `ordered` (depth, columns) is scratch, one run of it for each hash function.
     """
-    cells, slots, signs = view.cells, view.slots, view.signs
-    depth, dim = slots.shape[0], cells.shape[1]
+    cells = view.cells
+    depth, dim = view.constants.shape[0], cells.shape[1]
     if depth == 3 and tile_rows == 1:
         first, second = cells[slots[0, start]], cells[slots[1, start]]
         third = cells[slots[2, start]]
@@ -79,17 +79,4 @@ def read_tile(view, start, stop, tile_rows, ordered, answer):
             for c in range(dim):
                 ordered[j, place] = sign * cells[slot, c]
                 place += 1
-    combine(view.median, ordered, answer)
-
-
-@register_jitable
-def take_own(view, start, stop, tile_rows, gradient, answer):
-    """Advance rows' own cells and give their values; the answer may be the cell of the one row."""
-    squared, keep_less_one, gain = view.squared, view.keep_less_one, view.gain
-    if tile_rows == 1:
-        advance_own(answer, gradient, squared, keep_less_one, gain)
-        return
-    slots = view.slots[0]
-    gather(view.cells, slots, start, stop, answer)
-    advance_own(answer, gradient, squared, keep_less_one, gain)
-    scatter(answer, view.cells, slots, start, stop)
+    combine(view.median, depth, ordered, answer)
