@@ -143,7 +143,7 @@ class CellStore(ScaledStore):
         rule's bias correction fits it. A row that was never touched reads zero.
         """
         if self.weights is None:
-            return np.full(1, self.multiplier, self.dtype)
+            return np.array([self.multiplier], self.dtype)
         weights = self.weights[rows]
         full = np.where(weights > 0, self.dtype.type(self.full_weight), 0)
         return self.dtype.type(self.multiplier) * full / np.where(weights > 0, weights, 1)

@@ -61,19 +61,21 @@ class CPU(OnHost):
         self._views = {}
         self._no_moment = None
         self._fitted = None
+        self._parts = 1
 
     def step(self, rule, scalars, table, rows, grads, stores):
         """Take one step; see `Backend.step`."""
         with _ONE_AT_A_TIME:
-            threads = numba.get_num_threads()
-            few = grads.size < _WORTH_THREADS and threads > 1
-            if few:
-                numba.set_num_threads(1)
+            threads = self._parts = numba.get_num_threads()
+            if grads.size >= _WORTH_THREADS or threads == 1:
+                self._step(rule, scalars, table, rows, _writeable(grads), stores)
+                return
+            numba.set_num_threads(1)
+            self._parts = 1
             try:
                 self._step(rule, scalars, table, rows, _writeable(grads), stores)
             finally:
-                if few:
-                    numba.set_num_threads(threads)
+                numba.set_num_threads(threads)
 
     def _step(self, rule, scalars, table, rows, grads, stores):
         rows, grads, source = self.coalesce(len(table), rows, grads)
@@ -181,10 +183,10 @@ class CPU(OnHost):
 
     def _advance(self, first, second, rows, grads, source):
         """Advance the cells that rows share; the scratch memory, parts and rows in a tile."""
-        k, dim, parts = len(rows), grads.shape[1], numba.get_num_threads()
+        k, dim, parts = len(rows), grads.shape[1], self._parts
         tile_rows = rows_in_tile(dim)
         views = first[0], second[0]
-        modes = [view.mode for view in views]
+        modes = views[0].mode, views[1].mode
         # a large step writes down the changes of one moment in the place of the other's
         apart = k * dim > _LARGE and all(mode in _WRITTEN for mode in modes)
         work = self._fit(views, k, dim, parts, apart)
