@@ -29,7 +29,6 @@ __all__ = ["CHUNK", "advance", "bits_of", "owners_of_cells"]
 
 CHUNK = 1024  # rows of which an owner picks its own at a time
 _NEIGHBOURS = 6  # 2**6 cells in a row have one owner, so that few lines of memory have two
-_FEW_COLUMNS = 16  # below this a loop over columns is not worth a view of the row
 
 
 @register_jitable
@@ -94,7 +93,7 @@ def decay_buckets(view, now, j, slots, order, spare, counts):
 
 
 @register_jitable
-def change_cells(view, now, work, unit, owners, change, grads, source):
+def change_cells(view, now, work, unit, owners, tile_rows, change, grads, source):
     """Make the changes of one owner's cells under one hash function, in the order of the rows."""
     j, owner = unit // owners, unit % owners
     k, dim, picked = source.size, view.cells.shape[1], work.picked[unit, view.place]
@@ -103,7 +102,7 @@ def change_cells(view, now, work, unit, owners, change, grads, source):
     for start in range(0, k, CHUNK):
         stop = min(start + CHUNK, k)
         count = pick(slots, view.heads, j, owner, owners, start, stop, picked)
-        if dim < _FEW_COLUMNS:
+        if tile_rows > 1:
             change_short(view, now, slots, signs, picked[:count], grads, source, changes)
         else:
             change_long(view, now, slots, signs, picked[:count], grads, source, changes)
@@ -224,7 +223,9 @@ def advance(first, first_now, second, second_now, work, rows, grads, source, par
     first_units = first_depth * owners
     for q in prange(first_units + second_depth * owners):
         if q < first_units:
-            change_cells(first, first_now, work, q, owners, first_change, grads, source)
+            change_cells(first, first_now, work, q, owners, tile_rows, first_change, grads, source)
         else:
             unit = q - first_units
-            change_cells(second, second_now, work, unit, owners, second_change, grads, source)
+            change_cells(
+                second, second_now, work, unit, owners, tile_rows, second_change, grads, source
+            )

@@ -11,7 +11,7 @@ from sketchlab.kernels.cpu.columns import combine, least_of_three, middle_of_thr
 
 __all__ = ["gather", "multiply_rows", "read_tile", "rows_in_tile", "scatter"]
 
-_LONG_ROW = 32  # columns: from here on a row is a tile
+_LONG_ROW = 16  # columns: from here on a row is a tile
 _NUMBERS = 512  # of a tile of several rows, about
 
 
