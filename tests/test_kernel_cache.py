@@ -78,13 +78,12 @@ def python(code, *paths, **environment):
 
 
 def test_a_second_process_compiles_nothing_for_any_number_of_threads():
-    python(STEP)
+    needed = sum(map(int, python(STEP).splitlines()[-1].split()))
+    assert needed >= 3
     for threads in ("1", "2"):
         moved, counts = python(STEP, NUMBA_NUM_THREADS=threads).splitlines()
         assert moved == "-0.001 0.0"
-        hits, misses = map(int, counts.split())
-        assert misses == 0
-        assert hits >= 5
+        assert counts == f"{needed} 0"
 
 
 def test_without_the_compiler_a_step_is_the_same_and_keeps_nothing():

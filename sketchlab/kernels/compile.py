@@ -102,7 +102,9 @@ class KernelCache(NullCache):
 
     def load_overload(self, sig, target_context):
         """The kernel compiled for a signature, or None where no sound file holds it."""
-        target_context.refresh()  # what the loaded code links to must be there
+        # Most of the time of a cached first step. Without it the runtime that loaded code may call
+        # is not there, and code that allocates crashes.
+        target_context.refresh()
         key = self._key(sig, target_context.codegen())
         for folder in self._folders:
             content = _read(folder / self._file_name(key))
