@@ -4,6 +4,7 @@ from analysis.experiments import (
     approximation_error,
     batch_time,
     cleaning,
+    cold_start,
     dense_layers,
     extreme_classification,
     first_moment_map,
@@ -39,6 +40,7 @@ EXPERIMENTS = {
         store_map,
         first_moment_map,
         speed,
+        cold_start,
         gpu_speed,
     )
 }

@@ -1,56 +1,191 @@
-"""How kernels are compiled: options, and a disk cache that is never stale.
+"""How kernels are compiled: options, and a disk cache that is never stale and never in the way.
 
 Numba keys a cached kernel by the file in which it stands, but a kernel here also runs rules,
 hashes and store arithmetic from other files. So the cache lies in a folder named after a hash of
-all these sources: an edit anywhere starts a new folder, and processes of different versions never
-meet in one.
+all these sources, and of whatever turns them into machine code: an edit or a new version anywhere
+starts a new folder, and processes of different versions never meet in one.
+
+Numba's own files are not used. It keeps an index for each function, which is read, changed and
+written back: of two processes that do so at once, one loses its entry, or both give one name to
+two different kernels, and a later process runs what was compiled for other types. It also ends
+with a traceback where a file is damaged or cannot be saved. Here every specialisation has a file
+of its own, which begins with a hash of the rest.
 """
 
 import hashlib
 import os
-import tempfile
+import pickle
+import shutil
+import sys
+import time
+import uuid
+import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import llvmlite
+import numba
+import numpy as np
 from numba import config, njit
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.dispatcher import Dispatcher
+from numba.core.serialize import dumps
 
-__all__ = ["kernel"]
+__all__ = ["KERNELS", "kernel"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
+
+#: Every compiled kernel, in the order of definition; ``stats`` of one counts its hits and misses.
+KERNELS = []
+
+DAYS_KEPT = 30
+_CHECKSUM = hashlib.sha256
+_CHECKSUM_BYTES = _CHECKSUM().digest_size
 
 
 @cache
 def sources_hash():
-    """A short hash over every source file that kernels are, or might be, made from."""
-    digest = hashlib.sha256()
+    """A short hash over all that kernels are, or might be, made from, and by."""
+    digest = _CHECKSUM(repr(_compiler()).encode())
     folders = [PACKAGE / name for name in ("rules", "stores", "kernels")]
     paths = [PACKAGE / "hashing.py", *(path for folder in folders for path in folder.rglob("*.py"))]
     for path in sorted(paths):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes())
+        source = path.read_bytes()
+        digest.update(f"\0{path.relative_to(PACKAGE).as_posix()}\0{len(source)}\0".encode())
+        digest.update(source)
     return digest.hexdigest()[:16]
 
 
-@cache
-def cache_folder():
-    """Folder of the compiled kernels, or None where no place can be written to.
+def _compiler():
+    """Versions, and those settings of Numba (``NUMBA_OPT`` and so on) that change machine code."""
+    versions = [module.__version__ for module in (numba, llvmlite, np)]
+    settings = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT")
+    chosen = [str(getattr(config, name, None)) for name in (*settings, "USING_SVML")]
+    return sys.version, *versions, *chosen
 
-    Beside the package when that is writable, else in the user's cache; ``NUMBA_CACHE_DIR`` has
-    precedence over both.
+
+@cache
+def cache_folders():
+    """Folders in which compiled kernels are looked for; they are saved in the first that lets us.
+
+    Beside the package, which may be read-only and still hold kernels, then in the user's cache;
+    ``NUMBA_CACHE_DIR`` takes the place of both.
     """
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    places = [PACKAGE / "__pycache__", user / "sketchlab"]
     if config.CACHE_DIR:
-        places.insert(0, Path(config.CACHE_DIR))
-    for place in places:
-        folder = place / f"kernels-{sources_hash()}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError:
-            continue
-        return str(folder)
-    return None
+        places = [Path(config.CACHE_DIR) / "sketchlab"]
+    else:
+        places = [PACKAGE / "__pycache__"]
+        with suppress(RuntimeError):  # a user without a home
+            user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+            places.append(user / "sketchlab")
+    return [place.absolute() / f"kernels-{sources_hash()}" for place in places]
+
+
+class KernelCache(NullCache):
+    """The disk cache of one kernel, as a Numba dispatcher asks for it."""
+
+    def __init__(self, dispatcher):
+        function = dispatcher.py_func
+        closure = [cell.cell_contents for cell in function.__closure__ or ()]
+        options = sorted(dispatcher.targetoptions.items())
+        self._made_from = repr(options), function.__code__.co_code, dumps(closure)
+        name = f"{function.__module__}.{function.__qualname__}"
+        self._name = name.replace("<", "").replace(">", "")  # not allowed on Windows
+        self._folders = cache_folders()
+
+    @property
+    def cache_path(self):
+        """Where the kernel would best be kept."""
+        return str(self._folders[0])
+
+    def load_overload(self, sig, target_context):
+        """The kernel compiled for a signature, or None where no sound file holds it."""
+        # Most of the time of a cached first step. Without it the runtime that loaded code may call
+        # is not there, and code that allocates crashes.
+        target_context.refresh()
+        key = self._key(sig, target_context.codegen())
+        for folder in self._folders:
+            content = _read(folder / self._file_name(key))
+            if content is not None:
+                kept_key, reduced = pickle.loads(content)
+                if kept_key == key:
+                    return CompileResult._rebuild(target_context, *reduced)
+        return None
+
+    def save_overload(self, sig, compiled):
+        """Keep a compiled kernel; where that is impossible, say so once and go on without."""
+        if compiled.library.has_dynamic_globals:
+            return  # it holds addresses of this process
+        key = self._key(sig, compiled.codegen)
+        content = dumps((key, compiled._reduce()))
+        for folder in self._folders:
+            try:
+                return _write(folder / self._file_name(key), content)
+            except OSError as error:
+                reason = error.strerror
+        _warn_once(self._folders[-1], reason)
+
+    def flush(self):
+        """Forget the kernel, for all signatures."""
+        for folder in self._folders:
+            for path in folder.glob(f"{self._name}-*"):
+                with suppress(OSError):
+                    path.unlink()
+
+    def _key(self, sig, codegen):
+        return sig, codegen.magic_tuple(), self._made_from
+
+    def _file_name(self, key):
+        return f"{self._name}-{_CHECKSUM(repr(key).encode()).hexdigest()[:16]}.kernel"
+
+
+@cache  # Numba resets the memory of the warnings module whenever it compiles
+def _warn_once(folder, reason):
+    warnings.warn(
+        f"compiled kernels cannot be kept in {folder} ({reason}): each new process compiles them "
+        "again; set NUMBA_CACHE_DIR to a folder that can be written to",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def _read(path):
+    """The content of a file that `_write` made, or None where there is none or it was damaged."""
+    try:
+        checked = path.read_bytes()
+    except OSError:
+        return None
+    with suppress(OSError):
+        os.utime(path.parent)  # in use: not to be removed
+    checksum, content = checked[:_CHECKSUM_BYTES], checked[_CHECKSUM_BYTES:]
+    return content if checksum == _CHECKSUM(content).digest() else None
+
+
+def _write(path, content):
+    """Make a file of a content and its checksum, whole or not at all."""
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_unused(path.parent.parent)
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        beside.write_bytes(_CHECKSUM(content).digest() + content)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _remove_unused(place):
+    """Remove folders of other versions that have not been read or written for `DAYS_KEPT` days.
+
+    A process that still uses one has its kernels in memory and makes the folder again when it
+    compiles another.
+    """
+    for folder in place.glob("kernels-*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > DAYS_KEPT * 24 * 3600:
+                shutil.rmtree(folder)
 
 
 def kernel(function):
@@ -59,13 +194,11 @@ def kernel(function):
     Division follows NumPy (no exception inside a loop, which would stop vectorisation), and the
     GIL is released. Kernels allocate nothing and therefore run without Numba's reference counts
     (`_nrt`): counting a view of a row is an atomic operation, on one counter for all threads, and
-    took up to half of a step.
+    took up to half of a step. With ``NUMBA_DISABLE_JIT=1`` a kernel stays what it is.
     """
-    folder = cache_folder()
-    before = config.CACHE_DIR
-    config.CACHE_DIR = folder or before
-    try:
-        options = {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-        return njit(function, cache=folder is not None, **options)
-    finally:
-        config.CACHE_DIR = before
+    compiled = njit(function, parallel=True, nogil=True, error_model="numpy", _nrt=False)
+    if isinstance(compiled, Dispatcher):
+        # what `cache=True` sets, to Numba's own cache; there is no public way to another one
+        compiled._cache = KernelCache(compiled)
+        KERNELS.append(compiled)
+    return compiled
