@@ -1,61 +1,88 @@
-"""Time of a sparse step on the CPU, by optimizer and by number of rows."""
+"""Time of a sparse step on the CPU against active rows, columns, and rows of the table."""
 
 from figures.common import style
 from figures.common.figure import Figure
 
-FORMS = ("lazy", "bucket", "global", "conservative", "exact")
-SCALED = "Adam CS-MV lazy"
+#: What is drawn, in the order of the legend, and how.
+LOOKS = {
+    "torch.optim.SparseAdam": style.LOOKS[7],
+    "Adam exact": style.FORMS["exact"],
+    "Adam CS-MV lazy": style.FORMS["lazy"],
+    "Adam CS-MV global": style.FORMS["global"],
+    "RMSprop CMS global": style.Look(style.PURPLE, "D", ":"),
+}
+#: The parts of the benchmark: the size that changes, its name, the sizes that stay.
+PANELS = {
+    "k": ("k", "active rows k", ("n", "dim")),
+    "d": ("dim", "columns d", ("n", "k")),
+    "n": ("n", "rows n of the table", ("dim", "k")),
+}
+SYMBOLS = {"n": "n", "dim": "d", "k": "k"}
+DIM = 256  # of the panel for n
 
 
 def draw(study):
-    rows = study.summary["rows"]
-    compared = [row for row in rows if _shape(row) == _shape(rows[0])][::-1]
-    page, (upper, lower) = style.panels(3.7, rows=2, height_ratios=(1.4, 1))
-    for place, row in enumerate(compared):
-        look = style.FORMS[next((form for form in FORMS if form in row["contender"]), "rank-1")]
-        upper.errorbar(row["ms"], place, xerr=_reach([row]), **look.points())
-    upper.set_yticks(range(len(compared)), [row["contender"] for row in compared], fontsize=6.5)
-    upper.set(xlim=(0, None), xlabel="time of a step, ms")
-    upper.set_title("n = {:,}, d = {}, k = {:,}".format(*_shape(rows[0])))
-    for look, dim in zip(style.LOOKS[1:], sorted({row["dim"] for row in rows})):
-        line = [row for row in rows if row["dim"] == dim and row["contender"] == SCALED]
-        line.sort(key=lambda row: row["n"])
-        sizes, times = ([row[name] for row in line] for name in ("n", "ms"))
-        lower.errorbar(sizes, times, yerr=_reach(line), label=f"d = {dim}", **look.line())
-    lower.set(
-        xscale="log",
-        ylim=(0, None),
-        xlabel="rows n of the table",
-        ylabel="time of a step, ms",
-        title=SCALED,
-    )
-    lower.legend()
+    parts = {part: _lines(study, part, size) for part, (size, *_) in PANELS.items()}
+    parts = {part: lines for part, lines in parts.items() if lines}  # some may not fit in memory
+    page, panels = style.panels(0.6 + 2 * len(parts), len(parts), squeeze=False)
+    for axes, (part, lines) in zip(panels[:, 0], parts.items()):
+        size, label, fixed = PANELS[part]
+        for name, rows in lines.items():
+            _line(axes, [row[size] for row in rows], rows, name)
+        first = next(iter(lines.values()))[0]
+        still = ", ".join(f"{SYMBOLS[one]} = {first[one]:,}" for one in fixed)
+        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="time of a step, ms", title=still)
+        if part != "n":
+            _proportional(axes, lines, size)
+        for axis in (axes.xaxis, axes.yaxis):
+            style.plain_ticks(axis)
+    style.legend_above(page, panels[0, 0], 2)
     return page
 
 
-def _shape(row):
-    return row["n"], row["dim"], row["k"]
+def _lines(study, part, size):
+    """The rows of every contender in a part, by size; of one number of columns for n."""
+    rows = [row for row in study.summary["rows"] if row["part"] == part]
+    if part == "n":
+        rows = [row for row in rows if row["dim"] == DIM]
+    rows.sort(key=lambda row: row[size])
+    lines = {name: [row for row in rows if row["contender"] == name] for name in LOOKS}
+    return {name: line for name, line in lines.items() if line}
 
 
-def _reach(rows):
-    """Distances from the medians to the quartiles."""
+def _line(axes, sizes, rows, name):
     low, high = zip(*(row["quartiles_ms"] for row in rows))
-    medians = [row["ms"] for row in rows]
-    return [
-        [median - end for median, end in zip(medians, low)],
-        [end - median for median, end in zip(medians, high)],
-    ]
+    axes.plot(sizes, [row["ms"] for row in rows], label=name, **LOOKS[name].line())
+    axes.fill_between(sizes, low, high, color=LOOKS[name].color, alpha=0.2, lw=0)
+
+
+def _proportional(axes, lines, size):
+    """A line of slope one below the fastest contender at the largest size."""
+    largest = max(row[size] for rows in lines.values() for row in rows)
+    ends = [row["ms"] for rows in lines.values() for row in rows if row[size] == largest]
+    end, low = 0.6 * min(ends), axes.get_ylim()[0]
+    ends = [largest * max(low / end, 1e-9), largest]
+    axes.plot(ends, [end * one / largest for one in ends], color=style.GREY, linestyle=(0, (1, 2)))
+    axes.set_ylim(bottom=low)
+    axes.annotate(
+        f"∝ {SYMBOLS[size]}",
+        (ends[0] ** 0.5 * ends[1] ** 0.5, end * (ends[0] / ends[1]) ** 0.5),
+        xytext=(4, -6),
+        textcoords="offset points",
+        color=style.GREY,
+        fontsize=6.5,
+    )
 
 
 def caption(study):
-    first = study.configuration["cells"][0]
-    copied = study.summary["rows"][0]["copy_gb_per_s"]
+    configuration, rows = study.configuration, study.summary["rows"]
+    copies = [row["copy_gb_per_s"] for row in rows if row["part"] in PANELS]
     return (
-        "Time of a sparse step (n rows, d columns, k active rows): medians and quartiles of "
-        f"{first['repeats']} repetitions on {first['threads']} threads, contenders taking turns in "
-        f"one process whose copy of memory runs at {copied:.0f} GB/s; sketches 5 times smaller, of "
-        "depth 3. Below: the same number of active rows in tables of different sizes, each in a "
-        "process of its own."
+        "Time of a sparse step with k active rows of d columns on a table of n rows, in float32: "
+        f"medians and quartiles, {configuration['threads']} threads, each step after a copy larger "
+        f"than the caches, which runs at {min(copies):.0f} to {max(copies):.0f} GB/s; contenders "
+        "of a panel take turns. Sketches are 5 times smaller than exact state, of depth 3. Dotted: "
+        "proportional to the size. Exact state is left out where it would take 20 GB and more."
     )
 
 

@@ -1,115 +1,134 @@
-"""Times sparse steps of several optimizers side by side, in a process of its own.
+"""Times steps of several optimizers side by side, in a process of its own.
 
 ``python -m analysis.cpu.timing SETTINGS`` prints one line of JSON. A fresh process decides on the
-number of threads, which a running one cannot change. All contenders take turns, each step after a
-copy larger than the caches: what is timed is memory, not what the step before left in the cache,
-and a disturbance of the machine strikes all alike.
+number of threads, which a running one cannot change. All contenders on tables of a shape move the
+same table: they differ in their state alone.
 """
 
 import json
 import sys
-import time
 
-import numba
 import numpy as np
 
-import sketchlab as sl
+from analysis.cpu.contenders import CONTENDERS
+from analysis.cpu.sums import SUMMERS, TORCH
+from analysis.cpu.turns import Entry, copier, copy_gb_per_s, digest, rounded, take
+from analysis.problems.sampled_softmax import LogUniform
 
-COPIED = 2**28  # bytes of one array of the copy, twice that is moved
+FEW = 64  # rows of a rehearsal's table
 
 
 def measure(settings):
-    """Milliseconds of every contender's steps, and of the copy.
+    """Time what the settings name.
+
+    Parameters
+    ----------
+    settings : dict
+        ``kind`` ("steps", or "sums" of the gradients of equal rows), ``contenders``, ``shapes``
+        (a list of [n, dim, k], k None for a dense step), ``repeats``, ``block``, ``copied`` (bytes
+        of the copy), ``threads``, ``seed``, and ``torch``, its version or None. All contenders
+        take turns on all shapes.
 
     Returns
     -------
-    dict of str to list of float
-        ``"copy"``, and each of ``settings["contenders"]`` that can be had here.
+    dict
+        ``copy_gb_per_s``, ``entries`` (see `digest`), and of sums ``distinct``: the part of the
+        rows that is left.
     """
+    copy = copier(settings["copied"])
+    copy()  # brings up Numba's threads
+    if settings["torch"] is not None:
+        _start_torch(settings["threads"])
+    kind = _sums if settings["kind"] == "sums" else _steps
+    entries, yardsticks, more = kind(settings)
+    times, copies = take(entries, settings["repeats"], copy, settings["block"])
+    kept = digest(entries, times, copies, yardsticks)
+    bandwidth = copy_gb_per_s(copies, settings["copied"])
+    return {"copy_gb_per_s": bandwidth, "entries": kept, **more}
+
+
+def _start_torch(threads):
+    """Bring up PyTorch with as many threads as Numba, and the same ones.
+
+    Numba's threads must be there already: PyTorch then takes over the OpenMP library that they run
+    on. Two such libraries in one process keep each other from the cores. And it has to be told how
+    many threads to use: it listens to more variables of the environment than Numba does.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.sparse.check_sparse_tensor_invariants.disable()  # the default, without a warning
+
+
+def _steps(settings):
+    """Entries of contenders on tables; new rows are drawn at every turn."""
+    entries, tables, made = [], {}, {}
+    for n, dim, k in settings["shapes"]:
+        if (n, dim) not in tables:
+            tables[n, dim] = np.full((n, dim), 0.5, np.float32)
+        batch = _Batch(settings["seed"], n, dim, k)
+        for name in settings["contenders"]:
+            make = CONTENDERS[name].make
+            if (name, n, dim) not in made:
+                made[name, n, dim] = make(tables[n, dim])
+            step = batch.bind(made[name, n, dim])
+            entries.append(Entry(name, (n, dim, k), step, _rehearsal(make, dim, k)))
+    return entries, _yardsticks, {}
+
+
+def _rehearsal(make, dim, k):
+    """A step of the same contender on a table of `FEW` rows, sparse or dense."""
+    rows = None if k is None else np.arange(0, FEW, 2)
+    grads = np.ones((FEW if k is None else FEW // 2, dim), np.float32)
+    prepare = make(np.full((FEW, dim), 0.5, np.float32))
+    return lambda: prepare(rows, grads)()
+
+
+def _yardsticks(entry):
+    """The exact and the plain counterpart, and PyTorch's for such a step."""
+    named = CONTENDERS[entry.name].yardsticks or {}
+    kind = "dense torch" if entry.shape[2] is None else "sparse torch"
+    return {"torch" if what == kind else what: name for what, name in named.items()}
+
+
+class _Batch:
+    """Gradients of a shape, the same at every turn, and distinct ascending rows, new at each."""
+
+    def __init__(self, seed, n, dim, k):
+        self._rng = np.random.default_rng([seed, n, dim, k or 0])
+        self._n, self._k = n, k
+        self._grads = self._rng.standard_normal((n if k is None else k, dim), np.float32)
+        self._turn, self._rows = None, None
+
+    def bind(self, prepare):
+        """``prepare(turn)`` of an entry, from ``prepare(rows, grads)`` of a contender."""
+        return lambda turn: prepare(self._rows_of(turn), self._grads)
+
+    def _rows_of(self, turn):
+        if self._k is not None and self._turn != turn:
+            drawn = self._rng.choice(self._n, self._k, replace=False, shuffle=False)
+            self._turn, self._rows = turn, np.sort(drawn)
+        return self._rows
+
+
+def _sums(settings):
+    """Entries that sum the gradients of equal rows, which are drawn by Zipf's law, in no order."""
     rng = np.random.default_rng(settings["seed"])
-    n, dim, k = (settings[name] for name in ("n", "dim", "k"))
-    grads = rng.standard_normal((k, dim)).astype(np.float32)
-    steps = {"copy": _copy()}
-    for name in settings["contenders"]:
-        step = CONTENDERS[name](n, dim)
-        if step is not None:
-            steps[name] = step
-    times = {name: [] for name in steps}
-    for turn in range(settings["repeats"] + 3):
-        rows = np.unique(rng.integers(0, n, k + k // 8))
-        rows = np.sort(rng.permutation(rows)[:k])
-        for name, step in steps.items():
-            steps["copy"](rows, grads)
-            start = time.perf_counter()
-            step(rows, grads[: len(rows)])
-            if turn >= 3:
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return times
+    entries, drawn = [], {}
+    for n, dim, k in settings["shapes"]:
+        if (n, k) not in drawn:
+            drawn[n, k] = LogUniform(n).draw(rng, k)
+        inputs = drawn[n, k], rng.standard_normal((k, dim), np.float32)
+        few = np.arange(FEW) // 2, np.ones((FEW, dim), np.float32)
+        for name in settings["contenders"]:
+            run, rehearse = SUMMERS[name](n)(*inputs), SUMMERS[name](FEW)(*few)
+            entries.append(Entry(name, (n, dim, k), _always(run), rehearse))
+    shares = [len(np.unique(rows)) / len(rows) for rows in drawn.values()]
+    return entries, lambda entry: {"torch": TORCH}, {"distinct": [rounded(s) for s in shares]}
 
 
-def _copy():
-    """A copy of `COPIED` bytes by all threads."""
-    source, target = np.ones(COPIED // 8), np.zeros(COPIED // 8)
-    return lambda rows, grads: _copy_in_parallel(source, target)
-
-
-@numba.njit(parallel=True)
-def _copy_in_parallel(source, target):
-    for i in numba.prange(len(source)):
-        target[i] = source[i]
-
-
-def _ours(make):
-    """A contender of the library: pages of table and state are touched before anything is timed."""
-
-    def contender(n, dim):
-        opt = make(np.full((n, dim), 0.5, np.float32))
-        for store in filter(None, (opt.m, opt.v)):
-            store.table.fill(0)
-        return lambda rows, grads: opt.step(grads, rows=rows)
-
-    return contender
-
-
-def _sparse_adam(n, dim):
-    """torch.optim.SparseAdam on coalesced gradients, or None where torch is not installed."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    parameter = torch.nn.Parameter(torch.full((n, dim), 0.5))
-    opt = torch.optim.SparseAdam([parameter], lr=1e-3)
-
-    def step(rows, grads):
-        parameter.grad = torch.sparse_coo_tensor(
-            torch.from_numpy(rows)[None], torch.from_numpy(grads), (n, dim), is_coalesced=True
-        )
-        opt.step()
-
-    return step
-
-
-def _sketched(decay, conservative=False):
-    def make(table):
-        m = sl.CountSketch(compression=5, decay=decay, seed=0)
-        v = sl.CountMinSketch(compression=5, decay=decay, conservative=conservative, seed=1)
-        return sl.Adam(table, m=m, v=v)
-
-    return make
-
-
-CONTENDERS = {
-    "torch.optim.SparseAdam": _sparse_adam,
-    "Adam exact": _ours(lambda table: sl.Adam(table)),
-    "Adam CS-MV lazy": _ours(_sketched("lazy")),
-    "Adam CS-MV bucket": _ours(_sketched("bucket")),
-    "Adam CS-MV global": _ours(_sketched("global")),
-    "Adam CS-MV conservative": _ours(_sketched("global", conservative=True)),
-    "RMSprop CMS global": _ours(
-        lambda table: sl.RMSprop(table, 1e-3, v=sl.CountMinSketch(decay="global"))
-    ),
-    "Momentum CS lazy": _ours(lambda table: sl.Momentum(table, 1e-3, m=sl.CountSketch())),
-}
+def _always(run):
+    return lambda turn: run
 
 
 if __name__ == "__main__":

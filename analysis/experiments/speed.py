@@ -1,130 +1,221 @@
-"""Speed on the CPU: sparse steps beside the exact ones, PyTorch's, and a copy of memory.
+"""Speed on the CPU: every optimizer and store beside the exact ones, PyTorch's, and a copy.
 
-Sketches are 5 times smaller than exact, of depth 3. Everything in a line of the table was timed in
-one process, taking turns; compare within a line, or by the copy's bandwidth.
+Sketches are 5 times smaller than exact, of depth 3. A cell of the plan (`analysis.cpu.plan`) is a
+process in which all contenders take turns; ratios, shares of bandwidth and growth are medians over
+the turns of one cell, never of times from different processes.
 """
 
 import os
-import statistics
+from importlib import metadata
 
-import numpy as np
-
-from analysis.cpu.timing import CONTENDERS, COPIED
+from analysis import memory, traffic
+from analysis.cpu import plan, targets
+from analysis.cpu.contenders import CONTENDERS
+from analysis.cpu.turns import rounded
 from analysis.experiment import Experiment, Table, total
 from analysis.process import in_new_process
 
-SIZES = ("Adam CS-MV lazy",)  # alone where the table takes half of the memory
-FULL = [
-    (200_000, 256, 4_096, tuple(CONTENDERS)),
-    (100_000, 256, 4_096, SIZES),
-    (1_000_000, 256, 4_096, SIZES),
-    (10_000_000, 256, 4_096, SIZES),
-    (100_000, 64, 4_096, SIZES),
-    (1_000_000, 64, 4_096, SIZES),
-    (10_000_000, 64, 4_096, SIZES),
-]
-QUICK = FULL[:3]
-REPEATS = {"full": 30, "quick": 15}
-
 
 def configure(options):
-    """Return the configuration, which names the machine's number of cores."""
+    """Return the configuration: the machine's cores, what fits its memory, and which PyTorch."""
     mode = "quick" if options.quick else "full"
-    cells = [
-        {
-            "n": n,
-            "dim": dim,
-            "k": k,
-            "contenders": list(contenders),
-            "threads": os.cpu_count(),
-            "repeats": REPEATS[mode],
-            "seed": options.seed,
-        }
-        for n, dim, k, contenders in (QUICK if options.quick else FULL)
-    ]
-    return {"mode": mode, "cells": cells}, None
+    return {
+        "mode": mode,
+        "seed": options.seed,
+        "threads": os.cpu_count(),
+        "torch": _torch_version(),
+        "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "left_out": plan.too_large(plan.cells(mode), memory.available()),
+    }, None
+
+
+def _torch_version():
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def cells(configuration):
+    """Return the settings of every cell."""
+    settings, left_out = [], configuration["left_out"]
+    for place, cell in enumerate(plan.cells(configuration["mode"])):
+        cell = cell.without([(out["n"], out["dim"]) for out in left_out if out["cell"] == place])
+        if cell.shapes and not (cell.one_thread and configuration["threads"] == 1):
+            settings.append(cell.settings(configuration))
+    return settings
 
 
 def stages(configuration, _):
     """Yield one cell at a time: nothing else may run meanwhile."""
-    for settings in configuration["cells"]:
+    for settings in cells(configuration):
         yield [settings]
 
 
 def measure(settings, _):
-    """Time one shape."""
+    """Time one cell."""
     return in_new_process("analysis.cpu.timing", settings, settings["threads"])
 
 
 def summarise(configuration, result_of):
-    """Return median, quartiles and ratios of every contender on every shape."""
-    rows = []
-    for settings in configuration["cells"]:
-        times = result_of(settings)
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        bandwidth = 2 * COPIED / (medians["copy"] * 1e-3)
-        for name in settings["contenders"]:
-            if name in times:
-                low, high = np.quantile(times[name], [0.25, 0.75])
-                rows.append(
-                    {
-                        "contender": name,
-                        **{size: settings[size] for size in ("n", "dim", "k")},
-                        "ms": medians[name],
-                        "quartiles_ms": [float(low), float(high)],
-                        "of_torch": _ratio(medians, name, "torch.optim.SparseAdam"),
-                        "copy_gb_per_s": bandwidth / 1e9,
-                    }
-                )
-    return {"rows": rows}
+    """Return a row for every contender on every shape, and how the targets are met."""
+    rows = [
+        _row(settings, result, entry)
+        for settings in cells(configuration)
+        for result in [result_of(settings)]
+        for entry in result["entries"]
+    ]
+    shares = [
+        share
+        for settings in cells(configuration)
+        for share in result_of(settings).get("distinct", ())
+    ]
+    return {"rows": rows, "distinct": shares, "targets": targets.judge(rows)}
 
 
-def _ratio(medians, name, other):
-    return medians[name] / medians[other] if other in medians else None
+def _row(settings, result, entry):
+    least = _least_bytes(settings, result, entry)
+    low, median, high = entry["quartiles_ms"]
+    row = {
+        "part": settings["part"],
+        **{name: entry[name] for name in ("contender", "n", "dim", "k")},
+        "threads": settings["threads"],
+        "ms": median,
+        "quartiles_ms": [low, high],
+        "least_bytes": least,
+        "copy_gb_per_s": result["copy_gb_per_s"],
+    }
+    if settings["block"] == 1:  # no share of it where the data are in the cache
+        row["of_copy"] = rounded(least / (2 * settings["copied"]) / entry["of_copy"])
+    row |= {f"of_{what}": ratio for what, ratio in entry["of"].items()}
+    return row | {field: entry[field] for field in ("of_first", "of_previous") if field in entry}
+
+
+def _least_bytes(settings, result, entry):
+    n, dim, k = (entry[name] for name in ("n", "dim", "k"))
+    if settings["kind"] == "sums":
+        return traffic.least_bytes_of_sums(k, round(k * result["distinct"][0]), dim)
+    return traffic.least_bytes(CONTENDERS[entry["contender"]].stores, n, dim, k)
 
 
 def present(configuration, summary):
-    """Return the table."""
-    threads = configuration["cells"][0]["threads"]
-    columns = ("optimizer", "n", "d", "k", "ms", "quartiles", "of SparseAdam", "copy, GB/s")
-    notes = [
-        f"{threads} threads; a copy larger than the caches goes before every step. "
-        "SparseAdam: where torch is installed (extra `compare`)."
-    ]
-    return Table(EXPERIMENT.title, columns, [_row(row) for row in summary["rows"]], notes)
+    """Return the table: its rows by part, below it how the targets are met."""
+    columns = (
+        "part", "optimizer", "n", "d", "k", "time", "quartiles", "least", "of copy", "of exact",
+        "of torch",
+    )  # fmt: skip
+    notes = [*_notes(configuration, summary), "", "Targets:", *_targets(summary["targets"])]
+    return Table(EXPERIMENT.title, columns, [_line(row) for row in summary["rows"]], notes)
 
 
-def _row(row):
+def _line(row):
     low, high = row["quartiles_ms"]
     return (
+        row["part"],
         row["contender"],
         f"{row['n']:,}",
-        str(row["dim"]),
-        f"{row['k']:,}",
-        f"{row['ms']:.2f}",
-        f"{low:.2f}-{high:.2f}",
-        "" if row["of_torch"] is None else f"{row['of_torch']:.2f}",
-        f"{row['copy_gb_per_s']:.1f}",
+        f"{row['dim']:,}",
+        "dense" if row["k"] is None else f"{row['k']:,}",
+        _time(row["ms"]),
+        f"{_time(low)} - {_time(high)}",
+        _size(row["least_bytes"]),
+        f"{row['of_copy']:.0%}" if "of_copy" in row else "",
+        f"{row['of_exact']:.2f}" if "of_exact" in row else "",
+        f"{row['of_torch']:.2f} {_whose(row)}".strip() if "of_torch" in row else "",
     )
+
+
+def _time(ms):
+    return f"{1e3 * ms:.3g} µs" if ms < 1 else f"{ms:.2f} ms"
+
+
+def _size(count):
+    for unit, size in (("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
+
+
+def _whose(row):
+    """Which of PyTorch's optimizers the ratio is to."""
+    if row["part"] == "unique rows":
+        return ""
+    kind = "dense torch" if row["k"] is None else "sparse torch"
+    return CONTENDERS[row["contender"]].yardsticks[kind].removeprefix("torch.optim.")
+
+
+def _notes(configuration, summary):
+    torch, threads = configuration["torch"], configuration["threads"]
+    copies = [row["copy_gb_per_s"] for row in summary["rows"] if row["threads"] == threads]
+    yield (
+        f"{threads} threads but for the part `1 thread`; before every step a copy larger than the "
+        f"caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
+        "`small`: steps one after the other instead, the data in the cache."
+    )
+    yield (
+        "least: the fewest bytes that the step can move (analysis/traffic.py); of copy: these "
+        "over the time, as a part of the copy's bandwidth, which steps that write where they have "
+        "just read can surpass."
+    )
+    yield (
+        "of exact: time over that of the same optimizer with exact state; of torch: over that of "
+        "PyTorch's optimizer named there, on the same gradients. Medians over the turns of a run."
+    )
+    if torch is None:
+        yield "PyTorch is not installed here (extra `compare`): nothing is compared with it."
+    else:
+        yield f"PyTorch {torch}; sparse gradients come coalesced."
+    for share in summary["distinct"]:
+        yield f"unique rows: drawn by Zipf's law, {share:.1%} of them distinct."
+    for out in configuration["left_out"]:
+        yield (
+            f"Left out of `{out['part']}` for want of memory: n = {out['n']:,}, "
+            f"d = {out['dim']:,} ({out['bytes'] / 1e9:.0f} GB with all that it is timed beside)."
+        )
+
+
+def _targets(judged):
+    for target in judged:
+        value, unit = target["value"], target["unit"]
+        if value is None:
+            yield f"- {target['name']}: not measured"
+            continue
+        said = f"{value:.3g} {unit}".strip()
+        if target["bound"] is None:
+            yield f"- {target['name']}: {said}"
+            continue
+        bound = f"{'at least' if target['at_least'] else 'at most'} {target['bound']:g} {unit}"
+        verdict = "reached" if target["reached"] else "NOT reached"
+        yield f"- {target['name']}: {said}, {bound.strip()}: {verdict}"
 
 
 def cost(settings):
     """How long a cell takes, roughly, in seconds."""
-    per_repeat = 0.1 * (1 + len(settings["contenders"]))
-    return settings["n"] * settings["dim"] * 2e-9 + settings["repeats"] * per_repeat + 5
+    turns = settings["repeats"] + 3
+    each = sum(_step_seconds(settings, shape) for shape in settings["shapes"])
+    tables = sum(n * dim for n, dim, _ in settings["shapes"])
+    return 5 + 3e-9 * tables + turns * len(settings["contenders"]) * each
+
+
+def _step_seconds(settings, shape):
+    n, dim, k = shape
+    rows = n if k is None else k
+    if settings["kind"] == "sums":
+        return 0.1 + 7e-9 * rows * dim
+    return 0.024 + 8e-9 * rows * dim
 
 
 EXPERIMENT = Experiment(
     name="speed",
-    title="Time of a sparse optimizer step on the CPU",
-    source="design: faster than torch.optim.SparseAdam, at a cost that does not depend on n",
+    title="Time of an optimizer step on the CPU",
+    source="design: close to the memory's limit, at a cost that does not depend on n",
     configure=configure,
     stages=stages,
     measure=measure,
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=lambda configuration: total(cost, configuration["cells"]),
-    duration={"quick": "1 min", "full": "3 min"},
+    workload=lambda configuration: total(cost, cells(configuration)),
+    duration={"quick": "1 min", "full": "10 min"},
     on_request=True,
 )

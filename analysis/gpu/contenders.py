@@ -7,6 +7,7 @@ device and on the default stream. `Missing` says why one cannot be had.
 import numpy as np
 
 import sketchlab as sl
+from analysis import traffic
 from analysis.gpu import paper_kernels
 from analysis.gpu.timing import filled
 from sketchlab.kernels.cuda import CUDA, driver
@@ -32,22 +33,10 @@ def stores(optimizer):
 
 
 def least_bytes(optimizer, n, dim, k):
-    """Fewest bytes that a float32 step must move, `k` rows of `n` (None: a dense step).
-
-    Parameters are read and written, exact variables likewise. With a sketch all additions come
-    before the first query, so gradients are read twice, and a row's cells are read for the old
-    answer, written by the addition and read for the new answer: 3 · depth. That is 22 · dim
-    numbers a row for Adam with two sketches of depth 3. In a dense step a cell serves many rows,
-    and each of the three passes over the cells is counted once.
-    """
-    _, kept = stores(optimizer)
-    moments = {"m", "v"} if optimizer.startswith("Adam") else {"v"}
-    rows = n if k is None else k
-    sketches, exact = len(kept), len(moments) - len(kept)
-    width = max(1, int(n / (COMPRESSION * DEPTH)))
-    cells = DEPTH * (width if k is None else rows)
-    units = rows * (2 + (2 if sketches else 1) + 2 * exact) + 3 * sketches * cells
-    return 4 * dim * units
+    """Fewest bytes that a float32 step must move, `k` rows of `n` (None: a dense step)."""
+    family, kept = stores(optimizer)
+    exact = {"m": sl.Dense(), "v": sl.Dense()} if family == "Adam" else {"v": sl.Dense()}
+    return traffic.least_bytes((exact | kept).values(), n, dim, k)
 
 
 def batches(n, k, seed):
