@@ -18,7 +18,8 @@ def in_new_process(module, settings, threads=1):
         A fresh process decides on their number, which a running one cannot change.
     """
     limits = dict.fromkeys(
-        ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)
+        ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+        str(threads),
     )
     command = [sys.executable, "-m", module, json.dumps(settings)]
     done = subprocess.run(

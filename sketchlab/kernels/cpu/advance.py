@@ -19,13 +19,13 @@ from sketchlab.kernels.cpu.columns import (
     to_target,
 )
 from sketchlab.kernels.cpu.prefetch import AHEAD, prefetch_cells, prefetch_row
-from sketchlab.kernels.cpu.sorting import next_group, sort_stably
+from sketchlab.kernels.cpu.sorting import bits_of, next_group, sort_stably
 from sketchlab.kernels.cpu.tiles import gather, read_tile
 from sketchlab.kernels.cpu.views import BUCKET, CONSERVATIVE, LAZY, locate
 from sketchlab.rules import added
 from sketchlab.stores.arithmetic import higher
 
-__all__ = ["CHUNK", "advance", "bits_of", "owners_of_cells"]
+__all__ = ["CHUNK", "advance", "owners_of_cells"]
 
 CHUNK = 1024  # rows of which an owner picks its own at a time
 _NEIGHBOURS = 6  # 2**6 cells in a row have one owner, so that few lines of memory have two
@@ -38,15 +38,6 @@ def owners_of_cells(depth, threads):
     while depth > 0 and owners < threads and depth * owners % threads != 0:
         owners *= 2
     return owners
-
-
-@register_jitable
-def bits_of(count):
-    """Bits of the largest number below `count`."""
-    bits = 0
-    while (count - 1) >> bits > 0:
-        bits += 1
-    return bits
 
 
 @register_jitable

@@ -11,7 +11,7 @@ from operator import lt
 import numba
 import numpy as np
 
-from sketchlab.kernels.cpu.advance import CHUNK, advance, bits_of, owners_of_cells
+from sketchlab.kernels.cpu.advance import CHUNK, advance, owners_of_cells
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
 from sketchlab.kernels.cpu.move import move
 from sketchlab.kernels.cpu.sorting import RADIX
@@ -111,16 +111,15 @@ class CPU(OnHost):
             return rows, grads, rows
         if self._ascending(rows):
             return _writeable(rows), grads, self._counting(len(rows))
-        k, scratch = len(rows), self._scratch
-        distinct = scratch.array("distinct", (k,), np.int64)
-        source = scratch.array("source", (k,), np.int64)
-        starts = scratch.array("starts", (k + 1,), np.int64)
-        counts = scratch.array("counts", (1, RADIX), np.int64)
-        groups = sort_rows(_writeable(rows), bits_of(n), distinct, source, starts, counts[0])
+        k, parts, array = len(rows), numba.get_num_threads(), self._scratch.array
+        distinct, source = array("distinct", (k,), np.int64), array("source", (k,), np.int64)
+        starts, keys = array("starts", (k + 1,), np.int64), array("keys", (2, k), np.uint64)
+        counts = array("counts", (parts, RADIX), np.int64)
+        groups = sort_rows(_writeable(rows), n, parts, keys, counts, distinct, source, starts)
         if groups == k:
             return distinct, grads, source
-        summed = scratch.array("summed", (groups, grads.shape[1]), grads.dtype)
-        sum_groups(grads, source, starts, summed)
+        summed = array("summed", (groups, grads.shape[1]), grads.dtype)
+        sum_groups(grads, source, starts, groups, parts, summed)
         return distinct[:groups], summed, self._counting(groups)
 
     def _ascending(self, rows):

@@ -4,12 +4,66 @@ NumPy's stable sort of 64-bit integers compares; a radix sort over as many bits 
 is several times faster and allocates nothing.
 """
 
+import numpy as np
 from numba.extending import register_jitable
 
-__all__ = ["RADIX", "group_starts", "next_group", "sort_stably"]
+__all__ = [
+    "DIGIT_BITS",
+    "RADIX",
+    "bits_of",
+    "count_digits",
+    "first_places",
+    "move_digits",
+    "next_group",
+    "sort_stably",
+]
 
-_DIGIT_BITS = 11
-RADIX = 1 << _DIGIT_BITS
+DIGIT_BITS = 11
+RADIX = 1 << DIGIT_BITS
+
+
+@register_jitable
+def bits_of(count):
+    """Bits of the largest number below `count`."""
+    bits = 0
+    while (count - 1) >> bits > 0:
+        bits += 1
+    return bits
+
+
+@register_jitable
+def digit_of(key, shift):
+    """The digit of a key (uint64) that begins at bit `shift`."""
+    return np.int64((key >> np.uint64(shift)) & np.uint64(RADIX - 1))
+
+
+@register_jitable
+def count_digits(keys, shift, start, stop, counts):
+    """How often each digit occurs among the keys from `start` to `stop`."""
+    for digit in range(RADIX):
+        counts[digit] = 0
+    for e in range(start, stop):
+        counts[digit_of(keys[e], shift)] += 1
+
+
+@register_jitable
+def first_places(counts, parts):
+    """Turn the counts (parts, RADIX) of consecutive parts into where each puts its first key."""
+    place = 0
+    for digit in range(RADIX):
+        for p in range(parts):
+            count = counts[p, digit]
+            counts[p, digit] = place
+            place += count
+
+
+@register_jitable
+def move_digits(keys, target, shift, start, stop, places):
+    """Move the keys from `start` to `stop` to where their digits belong."""
+    for e in range(start, stop):
+        digit = digit_of(keys[e], shift)
+        target[places[digit]] = keys[e]
+        places[digit] += 1
 
 
 @register_jitable
@@ -21,7 +75,7 @@ def sort_stably(keys, bits, order, spare, counts):
     """
     for i in range(keys.size):
         order[i] = i
-    for shift in range(0, bits, _DIGIT_BITS):
+    for shift in range(0, bits, DIGIT_BITS):
         for digit in range(RADIX):
             counts[digit] = 0
         for i in range(keys.size):
@@ -38,21 +92,6 @@ def sort_stably(keys, bits, order, spare, counts):
             counts[digit] += 1
         for e in range(keys.size):
             order[e] = spare[e]
-
-
-@register_jitable
-def group_starts(keys, order, starts):
-    """Where each group of equal keys starts in `order`; returns the number of groups.
-
-    `starts` (k + 1,) ends with k behind the last group.
-    """
-    groups = 0
-    for e in range(order.size):
-        if e == 0 or keys[order[e]] != keys[order[e - 1]]:
-            starts[groups] = e
-            groups += 1
-    starts[groups] = order.size
-    return groups
 
 
 @register_jitable
