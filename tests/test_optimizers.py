@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import pytest
 from battery import CASES, SHAPES, build, initial_table, oracle, ours, run_ours, stream
+from numba.core.dispatcher import Dispatcher
 
 # Tiny tables make sketches that are larger than what they stand for; here that is the point.
 pytestmark = pytest.mark.filterwarnings("ignore::sketchlab.errors.StoreSizeWarning")
@@ -45,7 +46,7 @@ def compiled_signatures():
         for name, module in list(sys.modules.items())
         if name.startswith("sketchlab.")
         for attribute, kernel in vars(module).items()
-        if hasattr(kernel, "signatures")
+        if isinstance(kernel, Dispatcher)
     }
 
 
