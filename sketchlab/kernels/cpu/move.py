@@ -14,7 +14,7 @@ from sketchlab.stores.arithmetic import higher
 __all__ = ["move"]
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def prefetch_moment(view, work, rows, i):
     """Ask for the cells of row number i."""
     if view.mode == OWN:
@@ -23,7 +23,7 @@ def prefetch_moment(view, work, rows, i):
         prefetch_cells(view.cells, work.slots[view.place], view.constants.shape[0], i)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def read_moment(view, now, work, rows, start, stop, tile_rows, gradient, ordered, answer):
     """The answers of a tile, own cells advancing first; what they are yet to be multiplied by.
 

@@ -34,7 +34,7 @@ def _prefetch(typingctx, address):
     return types.void(types.uintp), generate
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def prefetch_row(table, row):
     """Ask for a row of a C-contiguous table."""
     start = table.ctypes.data + row * table.strides[0]
@@ -42,7 +42,7 @@ def prefetch_row(table, row):
         _prefetch(types.uintp(start + line * _LINE))
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def prefetch_cells(cells, slots, depth, i):
     """Ask for all cells of row number i."""
     for j in range(depth):
