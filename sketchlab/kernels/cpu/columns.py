@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def combine(median, depth, ordered, answer):
     """One answer from the values under each of `depth` hash functions, which are reordered."""
     if not median:
@@ -49,7 +49,7 @@ def combine(median, depth, ordered, answer):
         middle_of_two(ordered[(depth - 1) // 2], ordered[depth // 2], answer)
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def copy_signed(cell, sign, target):
     """A cell times a sign."""
     sign = cell.dtype.type(sign)
@@ -57,21 +57,21 @@ def copy_signed(cell, sign, target):
         target[c] = sign * cell[c]
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def keep_lower(cell, answer):
     """The smaller of every pair of values."""
     for c in range(answer.size):
         answer[c] = lower(cell[c], answer[c])
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def least_of_three(first, second, third, answer):
     """The smallest of three values."""
     for c in range(answer.size):
         answer[c] = lower(third[c], lower(second[c], first[c]))
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def middle_of_three(first, sign1, second, sign2, third, sign3, answer):
     """The median of three signed values."""
     sign1, sign2 = first.dtype.type(sign1), first.dtype.type(sign2)
@@ -80,7 +80,7 @@ def middle_of_three(first, sign1, second, sign2, third, sign3, answer):
         answer[c] = median_of_three(sign1 * first[c], sign2 * second[c], sign3 * third[c])
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def middle_of_two(low, high, answer):
     """The mean of two values."""
     half = answer.dtype.type(0.5)
@@ -88,7 +88,7 @@ def middle_of_two(low, high, answer):
         answer[c] = half * low[c] + half * high[c]
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def exchange(low, high, size):
     """Put the smaller of two values into `low`, the larger into `high`."""
     for c in range(size):
@@ -98,28 +98,28 @@ def exchange(low, high, size):
         high[c] = higher(a, b)
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def to_change(answer, gradient, squared, keep_less_one, gain):
     """Turn answers into what a lazy step adds to the rows' cells."""
     for c in range(answer.size):
         answer[c] = lazy_change(answer[c], added(squared, gradient[c]), keep_less_one, gain)
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def to_target(answer, gradient, squared, gain):
     """Turn answers into what a conservative step raises the rows' cells to."""
     for c in range(answer.size):
         answer[c] = conservative_target(answer[c], added(squared, gradient[c]), gain)
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def add_signed(cell, sign, change):
     """Add a change, with the row's sign, to one of its cells."""
     for c in range(cell.size):
         cell[c] += sign * change[c]
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def add_gradient(cell, gain, gradient, squared):
     """Add a gradient's contribution to a cell; `gain` carries the sign."""
     if squared:
@@ -130,21 +130,21 @@ def add_gradient(cell, gain, gradient, squared):
             cell[c] += gain * added(False, gradient[c])
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def raise_cell(cell, target):
     """Raise a cell to at least a target."""
     for c in range(cell.size):
         cell[c] = higher(cell[c], target[c])
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def decay_cell(cell, active_rows, keep_less_one):
     """Decay a cell once by each of its active rows, all reading before any writes."""
     for c in range(cell.size):
         cell[c] = active_cell(cell[c], active_rows, keep_less_one)
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def advance_own(cell, gradient, squared, keep_less_one, gain):
     """Advance the cell of one row alone."""
     one = cell.dtype.type(1)
