@@ -129,8 +129,9 @@ class CPU(OnHost):
 
     def _counting(self, count):
         """0, 1, 2, … up to `count`, kept from step to step."""
-        if len(self._counted) < count:
-            self._counted = np.arange(count)
+        kept = len(self._counted)
+        if kept < count:
+            self._counted = np.arange(max(count, _roomy(kept)))
         return self._counted[:count]
 
     def _cells(self, moment, store, rows, grads, source, keep, gain):
@@ -267,8 +268,20 @@ def _grown(work, **shapes):
     for name, needed in shapes.items():
         array = getattr(work, name)
         if any(map(lt, array.shape, needed)):
-            grown[name] = np.empty(tuple(map(max, array.shape, needed)), array.dtype)
+            shape = (
+                old if old >= new else max(new, _roomy(old))
+                for old, new in zip(array.shape, needed)
+            )
+            grown[name] = np.empty(tuple(shape), array.dtype)
     return work._replace(**grown)
+
+
+def _roomy(size):
+    """What an array of that size grows to at least, lest it grow again at each larger step.
+
+    The number of distinct rows differs from step to step even where as many are given.
+    """
+    return size + size // 8
 
 
 def _writeable(array):
