@@ -18,7 +18,7 @@ from sketchlab.kernels.cpu.columns import (
     to_change,
     to_target,
 )
-from sketchlab.kernels.cpu.prefetch import AHEAD, prefetch_cells, prefetch_row
+from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.sorting import bits_of, next_group, sort_stably
 from sketchlab.kernels.cpu.tiles import gather, read_tile
 from sketchlab.kernels.cpu.views import BUCKET, CONSERVATIVE, LAZY, locate
@@ -51,11 +51,12 @@ def write_changes(view, now, work, change, grads, source, start, stop, tile_rows
     """What rows number `start` to `stop` add to their cells, or raise them to."""
     dim, depth, ordered = view.cells.shape[1], view.constants.shape[0], buffer[4:]
     slots, signs = work.slots[view.place], work.signs[view.place]
+    ahead = rows_ahead(view.cells)
     for first in range(start, stop, tile_rows):
         last = min(first + tile_rows, stop)
         if tile_rows == 1:
-            if first + AHEAD < stop:
-                prefetch_cells(view.cells, slots, depth, first + AHEAD)
+            if first + ahead < stop:
+                prefetch_cells(view.cells, slots, depth, first + ahead)
             gradient = grads[source[first]]
         else:
             gradient = buffer[1]
@@ -114,11 +115,11 @@ def pick(slots, heads, j, owner, owners, start, stop, picked):
 @register_jitable
 def change_long(view, now, slots, signs, picked, grads, source, change):
     """Change the cells of the picked rows, of many columns each."""
-    cells = view.cells
+    cells, ahead = view.cells, rows_ahead(view.cells)
     written = is_written(view)
     for e in range(picked.size):
-        if e + AHEAD < picked.size:
-            later = picked[e + AHEAD]
+        if e + ahead < picked.size:
+            later = picked[e + ahead]
             prefetch_row(cells, slots[later])
             if written:
                 prefetch_row(change, later)

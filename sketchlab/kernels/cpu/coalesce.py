@@ -9,7 +9,7 @@ from numba import prange
 from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
-from sketchlab.kernels.cpu.prefetch import AHEAD, prefetch_row
+from sketchlab.kernels.cpu.prefetch import prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.sorting import (
     DIGIT_BITS,
     bits_of,
@@ -118,12 +118,12 @@ def sum_short(values, order, start, stop, summed, u):
 @register_jitable
 def sum_long(values, order, start, stop, total):
     """The sum of entries `start` to `stop` of many columns."""
-    first = values[order[start]]
+    first, ahead = values[order[start]], rows_ahead(values)
     for c in range(total.size):
         total[c] = first[c]
     for e in range(start + 1, stop):
-        if e + AHEAD < order.size:
-            prefetch_row(values, order[e + AHEAD])
+        if e + ahead < order.size:
+            prefetch_row(values, order[e + ahead])
         more = values[order[e]]
         for c in range(total.size):
             total[c] += more[c]

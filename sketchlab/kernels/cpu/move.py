@@ -5,7 +5,7 @@ from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.columns import advance_own
-from sketchlab.kernels.cpu.prefetch import AHEAD, prefetch_cells, prefetch_row
+from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
 from sketchlab.kernels.cpu.views import GIVEN, OWN, UNKEPT
 from sketchlab.kernels.rule import update
@@ -63,6 +63,7 @@ def move(
     The number of parts only splits the work.
     """
     k, dim, zero = rows.size, table.shape[1], table.dtype.type(0)
+    ahead = rows_ahead(table)
     for p in prange(parts):
         buffer = work.buffers[p]
         ordered = buffer[4:]
@@ -72,7 +73,7 @@ def move(
             size = (stop - start) * dim
             m, v = buffer[2, :size], buffer[3, :size]
             if tile_rows == 1:  # a long row is worked on where it lies
-                later = start + AHEAD
+                later = start + ahead
                 if later < k:
                     prefetch_moment(first, work, rows, later)
                     prefetch_moment(second, work, rows, later)

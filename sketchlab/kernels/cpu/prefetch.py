@@ -10,12 +10,18 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
-__all__ = ["AHEAD", "prefetch_cells", "prefetch_row"]
+__all__ = ["prefetch_cells", "prefetch_row", "rows_ahead"]
 
-#: How many rows ahead of the work to ask: more would push rows out of the cache before their use.
-AHEAD = 2
+_BYTES_AHEAD = 2048  # asked for in each table before their use: more would push others out
+_MOST_AHEAD = 4  # rows
 _LINE = 64  # bytes
 _MOST_LINES = 64  # of a row; the hardware follows a longer one by itself
+
+
+@register_jitable
+def rows_ahead(table):
+    """How many rows ahead of the work to ask for."""
+    return max(1, min(_MOST_AHEAD, _BYTES_AHEAD // table.strides[0]))
 
 
 @intrinsic
