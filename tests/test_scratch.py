@@ -305,6 +305,15 @@ def bytes_said(opt, kinds, k, distinct):
     return said + 1_000  # arrays of one number
 
 
+@pytest.fixture(autouse=True)
+def two_threads():
+    """At most two threads, so that what each of them keeps does not hide what rows take."""
+    threads = numba.get_num_threads()
+    numba.set_num_threads(min(2, threads))
+    yield
+    numba.set_num_threads(threads)
+
+
 KEPT = [
     "SGD",
     "Momentum CS lazy",
