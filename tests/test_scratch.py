@@ -305,6 +305,15 @@ def bytes_said(opt, kinds, k, distinct):
     return said + 1_000  # arrays of one number
 
 
+@pytest.fixture(autouse=True)
+def two_threads():
+    """At most two threads, so that what each of them keeps does not hide what rows take."""
+    threads = numba.get_num_threads()
+    numba.set_num_threads(min(2, threads))
+    yield
+    numba.set_num_threads(threads)
+
+
 KEPT = [
     "SGD",
     "Momentum CS lazy",
@@ -335,12 +344,12 @@ def kept_and_said(name, shape, kinds, dtype=np.float32, backend="cpu"):
 def test_scratch_is_as_large_as_the_docs_say(name, shape, kind):
     """No larger, and the docs do not say much too much; the last shape has large steps."""
     kept, said = kept_and_said(name, shape, (kind,))
-    assert said / 2 < kept <= said
+    assert 0.6 * said < kept <= said
 
 
 def test_scratch_of_double_precision():
     kept, said = kept_and_said("Adam CS lazy, CMS lazy", WIDE[1], (repeated,), np.float64)
-    assert said / 2 < kept <= said
+    assert 0.6 * said < kept <= said
 
 
 class Hoarder(CPU):
