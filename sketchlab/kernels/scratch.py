@@ -33,6 +33,9 @@ class Scratch:
         """An array of any content under a name; whoever asks for the name next gets it again."""
         size = math.prod(shape)
         key = name, np.dtype(dtype)
-        if key not in self._buffers or self._buffers[key].size < size:
-            self._buffers[key] = self._empty(size, dtype)
-        return self._buffers[key][:size].reshape(shape)
+        kept = self._buffers.get(key)
+        if kept is None or kept.size < size:
+            # with room to spare: the number of distinct rows differs from step to step
+            room = 0 if kept is None else kept.size + kept.size // 8
+            kept = self._buffers[key] = self._empty(max(size, room), dtype)
+        return kept[:size].reshape(shape)

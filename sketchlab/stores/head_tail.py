@@ -42,10 +42,10 @@ class HeadTailStore(CellStore):
         cells = self.heads + depth * width
         super().__init__(description, n, dim, dtype, zeros, 1, cells)
         self.tail = kind.live(kind, n, dim, dtype, self._part_for_tail, depth, width)
-        self.residents = np.arange(self.heads)
-        self._order_residents()
-        found = description.rows == "frequent"
-        self.touches = np.zeros(n, np.uint32) if found else None
+        self.touches = self._found = None
+        if description.rows == "frequent":
+            self.touches, self._found = np.zeros(n, np.uint32), np.arange(self.heads)
+            self._order_residents()
 
     def _part_for_tail(self, shape, dtype):
         return self.flat_cells[self.heads :].reshape(*shape)
@@ -80,6 +80,11 @@ class HeadTailStore(CellStore):
             return np.full(len(rows), -1)
         found = np.minimum(np.searchsorted(self._ordered, rows), self.heads - 1)
         return np.where(self._ordered[found] == rows, self._by_row[found], -1)
+
+    @property
+    def residents(self):
+        """Which row each cell of the head belongs to."""
+        return np.arange(self.heads) if self._found is None else self._found
 
     def _order_residents(self):
         """Sort the residents, so that a row is found among them without looking at each."""
@@ -182,8 +187,10 @@ class HeadTailStore(CellStore):
     @property
     def nbytes(self):
         """Bytes of all cells, of the row weights, and of what finds the head."""
-        found = 0 if self.touches is None else self.touches.nbytes + self.residents.nbytes
-        return super().nbytes + found
+        if self.touches is None:
+            return super().nbytes
+        found = self.touches, self._found, self._by_row, self._ordered
+        return super().nbytes + sum(array.nbytes for array in found)
 
     def merge(self, other):
         """Add another store of the same shape, head and hash functions; returns this one.
@@ -233,16 +240,17 @@ class HeadTailStore(CellStore):
 
     def state(self):
         """Everything that changes during a run, as numbers and the live arrays themselves."""
-        found = {} if self.touches is None else {"touches": self.touches}
-        return super().state() | {"residents": self.residents} | found
+        if self.touches is None:
+            return super().state()
+        return super().state() | {"residents": self._found, "touches": self.touches}
 
     def restore(self, state):
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         super().restore(state)
-        self.residents[...] = state["residents"]
-        self._order_residents()
         if self.touches is not None:
+            self._found[...] = state["residents"]
             self.touches[...] = state["touches"]
+            self._order_residents()
 
 
 @dataclass(frozen=True)
