@@ -96,3 +96,30 @@ def test_order_of_rows_does_not_matter(pair, shape):
     assert first.table.tobytes() == second.table.tobytes()
     assert first.m.table.tobytes() == second.m.table.tobytes()
     assert first.v.table.tobytes() == second.v.table.tobytes()
+
+
+@pytest.mark.parametrize("pair", pairs(1))
+def test_changes_that_share_their_place_are_the_same(pair, monkeypatch):
+    """A large step writes down the changes of one moment after those of the other were made."""
+    n, dim, _ = WIDE
+    steps = list(stream(n, dim))
+    first = trained(pair, WIDE, "cpu", steps)
+    monkeypatch.setattr("sketchlab.kernels.cpu.backend._LARGE", 1)
+    second = trained(pair, WIDE, "cpu", steps)
+    assert first.table.tobytes() == second.table.tobytes()
+    assert first.m.table.tobytes() == second.m.table.tobytes()
+    assert first.v.table.tobytes() == second.v.table.tobytes()
+
+
+@pytest.mark.parametrize("dim", [15, 16, 17])
+def test_rows_at_the_border_of_long_ones(dim):
+    """Gathered into tiles or worked on where they lie: the reference's numbers."""
+    shape = (5_000, dim, 400)
+    rng = np.random.default_rng(2)
+    steps = [
+        (rng.standard_normal((ACTIVE, dim)).astype(np.float32), rng.integers(0, 5_000, ACTIVE))
+        for _ in range(STEPS)
+    ]
+    fast, slow = (trained("global", shape, backend, steps) for backend in ("cpu", "reference"))
+    scale = np.abs(slow.table).max()
+    assert_agree(fast.table, slow.table.astype(np.float64), np.dtype("f4"), STEPS, scale, "table")

@@ -40,7 +40,7 @@ def _prefetch(typingctx, address):
     return types.void(types.uintp), generate
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def prefetch_row(table, row):
     """Ask for a row of a C-contiguous table."""
     start = table.ctypes.data + row * table.strides[0]
@@ -48,7 +48,7 @@ def prefetch_row(table, row):
         _prefetch(types.uintp(start + line * _LINE))
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def prefetch_cells(cells, slots, depth, i):
     """Ask for all cells of row number i."""
     for j in range(depth):

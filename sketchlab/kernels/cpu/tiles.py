@@ -20,7 +20,7 @@ def rows_in_tile(dim):
     return 1 if dim >= _LONG_ROW else _NUMBERS // dim
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def gather(table, rows, start, stop, tile):
     """Copy rows number `start` to `stop` of a table into a tile."""
     dim = table.shape[1]
@@ -32,7 +32,7 @@ def gather(table, rows, start, stop, tile):
             place += 1
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def scatter(tile, table, rows, start, stop):
     """Copy a tile back into the table."""
     dim = table.shape[1]
@@ -44,7 +44,7 @@ def scatter(tile, table, rows, start, stop):
             place += 1
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def multiply_rows(tile, factors, start, stop):
     """Multiply every row of a tile by the factor of its number."""
     dim = tile.size // (stop - start)
@@ -55,7 +55,7 @@ def multiply_rows(tile, factors, start, stop):
             place += 1
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     """The answers of rows number `start` to `stop`, as the divided table gives them.
 
