@@ -47,9 +47,12 @@ def is_written(view):
 
 
 @register_jitable
-def write_changes(view, now, work, change, grads, source, start, stop, tile_rows, buffer):
-    """What rows number `start` to `stop` add to their cells, or raise them to."""
-    dim, depth, ordered = view.cells.shape[1], view.constants.shape[0], buffer[4:]
+def write_changes(view, now, work, change, grads, source, part, parts, tile_rows):
+    """What the rows of a part add to their cells, or raise them to."""
+    k, dim, depth = source.size, view.cells.shape[1], view.constants.shape[0]
+    start, stop = k * part // parts, k * (part + 1) // parts
+    buffer = work.buffers[part]
+    ordered = buffer[4:]
     slots, signs = work.slots[view.place], work.signs[view.place]
     ahead = rows_ahead(view.cells)
     for first in range(start, stop, tile_rows):
@@ -174,32 +177,13 @@ def advance(first, first_now, second, second_now, work, rows, grads, source, par
 
     if is_written(first) or is_written(second):
         for p in prange(parts):
-            start, stop, buffer = k * p // parts, k * (p + 1) // parts, work.buffers[p]
             if is_written(first):
                 write_changes(
-                    first,
-                    first_now,
-                    work,
-                    first_change,
-                    grads,
-                    source,
-                    start,
-                    stop,
-                    tile_rows,
-                    buffer,
+                    first, first_now, work, first_change, grads, source, p, parts, tile_rows
                 )
             if is_written(second):
                 write_changes(
-                    second,
-                    second_now,
-                    work,
-                    second_change,
-                    grads,
-                    source,
-                    start,
-                    stop,
-                    tile_rows,
-                    buffer,
+                    second, second_now, work, second_change, grads, source, p, parts, tile_rows
                 )
 
     if first.mode == BUCKET or second.mode == BUCKET:
