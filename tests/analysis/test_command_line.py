@@ -9,8 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import sketchlab as sl
 from analysis.__main__ import main
 from analysis.training.variants import VARIANTS
 
@@ -100,9 +102,18 @@ def test_list(capsys):
     assert "\nlemma-b2: Lemma B.2 as printed" in listed and "expected: refuted" in listed
 
 
+def compile_kernels():
+    """Compile, or find on disk, what the runs need: the compiler itself cannot be interrupted."""
+    for optimizer in (sl.Momentum, sl.Adagrad, sl.RMSprop, sl.Adam):
+        optimizer(np.zeros((2, 2), np.float32), 0.1).step([[1, 1]], rows=[0])
+    sketched = sl.RMSprop(np.zeros((8, 2), np.float32), 0.1, v=sl.CountMinSketch(width=1, depth=1))
+    sketched.step([[1, 1], [1, 1], [1, 1]], rows=[3, 1, 3])
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupted_and_killed_runs_are_finished_by_the_next_call(corpus_file, tmp_path, capsys):
+    compile_kernels()
     steps, kept = 15, 0
     for ending, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
         process = start(corpus_file, tmp_path, steps)
