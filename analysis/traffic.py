@@ -11,8 +11,8 @@ is written, costs its bytes once a pass. Which passes there are follows from the
 - A store whose rows share numbers (sketches, `Rank1`, `SM3`) cannot: its numbers are read and
   written by the additions, and read again for the answers.
 
-Rows of a step are counted as if no two of them shared a cell. Where some do, the sketch moves less than
-that: of 4,096 rows in 13,333 buckets by about an eighth.
+Rows of a step are counted as if no two of them shared a cell. Where some do, the sketch moves less
+than that: of 4,096 rows in 13,333 buckets by about an eighth.
 
 So Adam with two sketches of depth 3 takes 2 + 2 + 2 · 3 · 3 = 22 numbers a column of an active row,
 and exact Adam 2 + 1 + 2 · 2 = 7. Where more rows are active than a sketch has buckets, each pass is
