@@ -114,7 +114,7 @@ def compile_kernels():
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupted_and_killed_runs_are_finished_by_the_next_call(corpus_file, tmp_path, capsys):
     compile_kernels()
-    steps, kept = 15, 0
+    steps, kept = 100, 0  # long enough for an end to come in the midst of them
     for ending, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
         process = start(corpus_file, tmp_path, steps)
         while len(finished_runs(tmp_path)) < kept + 3:
