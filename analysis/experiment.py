@@ -76,3 +76,32 @@ class Experiment:
 def total(cost, cells):
     """The workload of cells that are all known beforehand: their costs, and their number."""
     return sum(map(cost, cells)), len(cells)
+
+
+def listed(configuration):
+    """The cells of a configuration that holds their settings."""
+    return configuration["cells"]
+
+
+def one_at_a_time(cost, cells=listed):
+    """What an experiment says of cells that are known beforehand and must run alone.
+
+    Because nothing else may run meanwhile, or because two might not fit into memory.
+
+    Parameters
+    ----------
+    cost : callable
+        As of an `Experiment`.
+    cells : callable
+        ``cells(configuration)``: the settings of all cells.
+
+    Returns
+    -------
+    dict
+        ``stages``, ``cost`` and ``workload`` of an `Experiment`.
+    """
+    return {
+        "stages": lambda configuration, _: ([settings] for settings in cells(configuration)),
+        "cost": cost,
+        "workload": lambda configuration: total(cost, cells(configuration)),
+    }

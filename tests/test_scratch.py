@@ -198,11 +198,11 @@ def test_scratch_grows_in_few_steps():
     for k in range(10_000, 12_000, 50):
         rows = ascending(rng, shape.n, k)
         opt.step(rng.standard_normal((k, shape.dim), np.float32), rows=rows)
-        (work,) = opt._backend._work.values()
-        arrays = {"slots": work.slots, "change": work.change, "counted": opt._backend._counted}
-        for name, array in arrays.items():
-            if not any(array is other for other in made[name]):
-                made[name].append(array)
+        kept = {name: array for (name, _), array in opt._backend._scratch._buffers.items()}
+        kept["counted"] = opt._backend._counted
+        for name, before in made.items():
+            if not any(kept[name] is other for other in before):
+                before.append(kept[name])
     assert {name: len(arrays) for name, arrays in made.items()} == dict.fromkeys(made, 3)
     assert bytes_kept(opt) <= 9 / 8 * bytes_said(opt, [ascending], k, k)
 

@@ -11,7 +11,7 @@ import tempfile
 import numpy as np
 
 from analysis.cpu.cold_start import OPTIMIZERS
-from analysis.experiment import Experiment, Table, total
+from analysis.experiment import Experiment, Table, one_at_a_time
 from analysis.process import in_new_process
 
 #: What is asked for, in seconds: of ``import sketchlab`` on top of Numba's, of a cached first step.
@@ -39,12 +39,6 @@ def configure(options):
         for name in OPTIMIZERS
     ]
     return {"mode": mode, "cells": cells}, None
-
-
-def stages(configuration, _):
-    """Yield one cell at a time: nothing else may run meanwhile."""
-    for settings in configuration["cells"]:
-        yield [settings]
 
 
 def measure(settings, _):
@@ -142,12 +136,10 @@ EXPERIMENT = Experiment(
     title="Imports and the first step in a new process",
     source="design: at most 0.2 s on top of Numba's import, a cached first step at most 0.5 s",
     configure=configure,
-    stages=stages,
     measure=measure,
     summarise=summarise,
     present=present,
-    cost=cost,
-    workload=lambda configuration: total(cost, configuration["cells"]),
-    duration={"quick": "2 min", "full": "4 min"},
+    **one_at_a_time(cost),
+    duration={"quick": "2 min", "full": "8 min"},
     on_request=True,
 )

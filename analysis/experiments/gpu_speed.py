@@ -6,7 +6,7 @@ move at least (`contenders.least_bytes`) over its time, given as a fraction of t
 """
 
 from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table, total
+from analysis.experiment import Experiment, Table, one_at_a_time
 from analysis.gpu import timing
 from analysis.gpu.contenders import CONTENDERS, Missing, competes, least_bytes
 from sketchlab.errors import BackendError
@@ -53,12 +53,6 @@ def cells(configuration):
         for by in CONTENDERS
         if competes(by, optimizer, k)
     ]
-
-
-def stages(configuration, _):
-    """Yield the runs one at a time: nothing else may use the device meanwhile."""
-    for settings in cells(configuration):
-        yield [settings]
 
 
 def measure(settings, _):
@@ -119,12 +113,10 @@ EXPERIMENT = Experiment(
     title="Time of an optimizer step on a GPU, beside PyTorch and CuPy",
     source="design: at least 60 % of copy bandwidth, twice as fast as torch.optim.SparseAdam",
     configure=configure,
-    stages=stages,
     measure=measure,
     summarise=summarise,
     present=present,
-    cost=cost,
-    workload=lambda configuration: total(cost, cells(configuration)),
+    **one_at_a_time(cost, cells),
     duration={"quick": "not yet measured", "full": "not yet measured"},
     on_request=True,
 )

@@ -6,7 +6,7 @@ index (`analysis.problems.decoding`) whose answers are those of scoring every cl
 """
 
 from analysis import memory
-from analysis.experiment import Experiment, Table, total
+from analysis.experiment import Experiment, Table, one_at_a_time
 from analysis.process import in_new_process
 
 CLASSES = {"quick": (10**5, 10**6), "full": (10**6, 49_500_000)}
@@ -37,12 +37,6 @@ def configure(options):
 def _needed(settings):
     """Bytes of the index, of sorting one classifier's classes, and of everything else."""
     return settings["classes"] * (4 * settings["classifiers"] + 20) + 500e6
-
-
-def stages(configuration, _):
-    """Yield one cell at a time: two together might not fit."""
-    for settings in configuration["cells"]:
-        yield [settings]
 
 
 def measure(settings, _):
@@ -106,11 +100,9 @@ EXPERIMENT = Experiment(
     title="MACH with a million classes and with 49.5 million: training and search",
     source="Spring et al. 2019, Table 10 (Amazon, 49.5 million classes); Huang et al. 2018",
     configure=configure,
-    stages=stages,
     measure=measure,
     summarise=summarise,
     present=present,
-    cost=cost,
-    workload=lambda configuration: total(cost, configuration["cells"]),
+    **one_at_a_time(cost),
     duration={"quick": "20 s", "full": "2 min"},
 )

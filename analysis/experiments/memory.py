@@ -8,7 +8,7 @@ reserve.
 """
 
 from analysis import memory
-from analysis.experiment import Experiment, Table, total
+from analysis.experiment import Experiment, Table, one_at_a_time
 from analysis.problems import shapes
 from analysis.process import in_new_process
 from analysis.published import AMAZON_GB, MEMORY, TABLES
@@ -95,12 +95,6 @@ def _needed(settings):
     exact = sum(store["kind"] == "Dense" for store in settings["stores"].values())
     dense = [size for size, one in zip(sizes, settings["tables"]) if one["dense"]]
     return (1.25 + exact) * sum(sizes) + 2 * sum(dense) + BESIDE
-
-
-def stages(configuration, _):
-    """Yield one cell at a time: two together might not fit."""
-    for settings in configuration["cells"]:
-        yield [settings]
 
 
 def measure(settings, _):
@@ -226,11 +220,9 @@ EXPERIMENT = Experiment(
     title="Memory of optimizer state: computed, published, measured",
     source="Spring et al. 2019, Tables 5-8 and 10",
     configure=configure,
-    stages=stages,
     measure=measure,
     summarise=summarise,
     present=present,
-    cost=cost,
-    workload=lambda configuration: total(cost, configuration["cells"]),
+    **one_at_a_time(cost),
     duration={"quick": "30 s", "full": "2 min"},
 )

@@ -4,7 +4,15 @@ import math
 
 import numpy as np
 
-__all__ = ["Scratch"]
+__all__ = ["Scratch", "roomy"]
+
+
+def roomy(size):
+    """What an array of that size grows to at least, lest it grow again at each larger step.
+
+    The number of distinct rows differs from step to step even where as many are given.
+    """
+    return size + size // 8
 
 
 class Scratch:
@@ -35,7 +43,6 @@ class Scratch:
         key = name, np.dtype(dtype)
         kept = self._buffers.get(key)
         if kept is None or kept.size < size:
-            # with room to spare: the number of distinct rows differs from step to step
-            room = 0 if kept is None else kept.size + kept.size // 8
+            room = 0 if kept is None else roomy(kept.size)
             kept = self._buffers[key] = self._empty(max(size, room), dtype)
         return kept[:size].reshape(shape)

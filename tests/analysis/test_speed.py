@@ -291,7 +291,7 @@ def tiny(monkeypatch):
 @pytest.mark.slow
 def test_the_whole_experiment_on_tiny_tables(tiny):
     configuration, _ = speed.configure(Options(quick=True))
-    cells = [cell for (cell,) in speed.stages(configuration, None)]
+    cells = [cell for (cell,) in speed.EXPERIMENT.stages(configuration, None)]
     assert len(cells) == speed.EXPERIMENT.workload(configuration)[1] == 2
     results = {str(cell): speed.measure(cell, None) for cell in cells}
     summary = speed.summarise(configuration, lambda cell: results[str(cell)])

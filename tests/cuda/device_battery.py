@@ -271,7 +271,7 @@ def test_speed_is_measured_on_tiny_shapes(monkeypatch):
     configuration["shapes"] = [[20, 3, 6], [20, 3, None]]
     results = {
         str(settings): gpu_speed.measure(settings, None)
-        for (settings,) in gpu_speed.stages(configuration, None)
+        for (settings,) in gpu_speed.EXPERIMENT.stages(configuration, None)
     }
     if driver.simulated():
         assert all(("ms" in found) == ("sketchlab" in of) for of, found in results.items())

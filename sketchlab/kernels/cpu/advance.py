@@ -19,9 +19,9 @@ from sketchlab.kernels.cpu.columns import (
     to_target,
 )
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
-from sketchlab.kernels.cpu.sorting import bits_of, next_group, sort_stably
+from sketchlab.kernels.cpu.sorting import bits_of, key_of, sort_keys, starts_group, value_of
 from sketchlab.kernels.cpu.tiles import gather, read_tile
-from sketchlab.kernels.cpu.views import BUCKET, CONSERVATIVE, LAZY, locate
+from sketchlab.kernels.cpu.views import BUCKET, CONSERVATIVE, LAZY, is_written, locate
 from sketchlab.rules import added
 from sketchlab.stores.arithmetic import higher
 
@@ -38,12 +38,6 @@ def owners_of_cells(depth, threads):
     while depth > 0 and owners < threads and depth * owners % threads != 0:
         owners *= 2
     return owners
-
-
-@register_jitable
-def is_written(view):
-    """Whether the changes of all rows are written down before the first is made."""
-    return view.mode == LAZY or view.mode == CONSERVATIVE
 
 
 @register_jitable
@@ -73,18 +67,20 @@ def write_changes(view, now, work, change, grads, source, part, parts, tile_rows
 
 
 @register_jitable
-def decay_buckets(view, now, j, slots, order, spare, counts):
+def decay_buckets(view, now, j, k, slots, keys, counts):
     """Decay the cells of one hash function, each once by every active row in it."""
-    cells, k = view.cells, order.size
-    sort_stably(slots[:k], bits_of(cells.shape[0]), order, spare, counts)
-    e = 0
-    while e < k:
-        end = next_group(slots, order, e + 1)
-        slot = slots[order[e]]
-        # a row of the head has one cell, which the first hash function changes
-        if j == 0 or slot >= view.heads:
-            decay_cell(cells[slot], cells.dtype.type(end - e), now.keep_less_one)
-        e = end
+    cells = view.cells
+    for i in range(k):
+        keys[0, i] = key_of(slots[i], i)
+    ordered = keys[sort_keys(keys, k, bits_of(cells.shape[0]), counts)]
+    start = 0
+    for e in range(1, k + 1):
+        if e == k or starts_group(ordered, e):
+            slot = value_of(ordered[start])
+            # a row of the head has one cell, which the first hash function changes
+            if j == 0 or slot >= view.heads:
+                decay_cell(cells[slot], cells.dtype.type(e - start), now.keep_less_one)
+            start = e
 
 
 @register_jitable
@@ -188,12 +184,12 @@ def advance(first, first_now, second, second_now, work, rows, grads, source, par
 
     if first.mode == BUCKET or second.mode == BUCKET:
         for q in prange(first_depth + second_depth):
-            order, spare, counts = work.order[q, :k], work.spare[q, :k], work.counts[q]
+            keys, counts = work.keys[q], work.counts[q : q + 1]
             j = q - first_depth
             if j < 0 and first.mode == BUCKET:
-                decay_buckets(first, first_now, q, first_slots[q], order, spare, counts)
+                decay_buckets(first, first_now, q, k, first_slots[q], keys, counts)
             elif j >= 0 and second.mode == BUCKET:
-                decay_buckets(second, second_now, j, second_slots[j], order, spare, counts)
+                decay_buckets(second, second_now, j, k, second_slots[j], keys, counts)
 
     owners = owners_of_cells(first_depth + second_depth, parts)
     first_units = first_depth * owners

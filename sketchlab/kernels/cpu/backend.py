@@ -6,7 +6,7 @@ result is the same to the bit for any number of threads.
 """
 
 import threading
-from operator import lt
+from weakref import WeakKeyDictionary
 
 import numba
 import numpy as np
@@ -27,9 +27,10 @@ from sketchlab.kernels.cpu.views import (
     Now,
     View,
     Work,
+    is_written,
 )
 from sketchlab.kernels.host import OnHost
-from sketchlab.kernels.scratch import Scratch
+from sketchlab.kernels.scratch import Scratch, roomy
 from sketchlab.rules import added
 from sketchlab.stores import CellStore
 from sketchlab.stores.bucket_mean import BucketMeanStore
@@ -40,8 +41,7 @@ _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 _NO_HASHES, _NO_ROWS = np.empty((0, 4), np.uint64), np.empty(0, np.int64)
 _ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
 
-_WRITTEN = (LAZY, CONSERVATIVE)  # changes of all rows are written down before the first is made
-_LARGE = 1 << 22  # numbers in a step whose changes are worth no second place
+_LARGE = 1 << 22  # numbers in a step, above which both moments write changes in one place
 _WORTH_THREADS = 1 << 14  # numbers in a step, below which threads cost more than they bring
 
 # Numba's workqueue layer aborts the process when two Python threads run parallel kernels at once;
@@ -57,21 +57,17 @@ class CPU(OnHost):
     def __init__(self):
         self._scratch = Scratch()
         self._counted = np.arange(0)
-        self._work = {}
-        self._views = {}
-        self._no_moment = None
-        self._fitted = None
-        self._parts = 1
+        self._fitted = None, None
+        self._views = WeakKeyDictionary()
 
     def step(self, rule, scalars, table, rows, grads, stores):
         """Take one step; see `Backend.step`."""
         with _ONE_AT_A_TIME:
-            threads = self._parts = numba.get_num_threads()
+            threads = numba.get_num_threads()
             if grads.size >= _WORTH_THREADS or threads == 1:
                 self._step(rule, scalars, table, rows, _writeable(grads), stores)
                 return
             numba.set_num_threads(1)
-            self._parts = 1
             try:
                 self._step(rule, scalars, table, rows, _writeable(grads), stores)
             finally:
@@ -79,7 +75,7 @@ class CPU(OnHost):
 
     def _step(self, rule, scalars, table, rows, grads, stores):
         rows, grads, source = self.coalesce(len(table), rows, grads)
-        m = v = self._unkept(table)
+        m = v = _unkept(table)
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
             advanced = self._cells if isinstance(store, CellStore) else self._answers
             kept = advanced(moment, store, rows, grads, source, keep, gain)
@@ -129,9 +125,8 @@ class CPU(OnHost):
 
     def _counting(self, count):
         """0, 1, 2, … up to `count`, kept from step to step."""
-        kept = len(self._counted)
-        if kept < count:
-            self._counted = np.arange(max(count, _roomy(kept)))
+        if len(self._counted) < count:
+            self._counted = np.arange(max(count, roomy(len(self._counted))))
         return self._counted[:count]
 
     def _cells(self, moment, store, rows, grads, source, keep, gain):
@@ -146,18 +141,11 @@ class CPU(OnHost):
 
     def _view(self, moment, store):
         """The view of a store, made anew when the store has got another table."""
-        key = moment, id(store)
-        cells, view = self._views.get(key, (None, None))
+        cells, view = self._views.get(store, (None, None))
         if cells is not store.cells:
             view = _view(moment, store)
-            self._views[key] = store.cells, view
+            self._views[store] = store.cells, view
         return view
-
-    def _unkept(self, cells):
-        """The view of a moment that is not kept, and its numbers."""
-        if self._no_moment is None or self._no_moment[0].cells is not cells:
-            self._no_moment = _unkept(cells)
-        return self._no_moment
 
     def _answers(self, moment, store, rows, grads, source, keep, gain):
         """Advance any other store by its own means; a view of its answers."""
@@ -183,44 +171,42 @@ class CPU(OnHost):
 
     def _advance(self, first, second, rows, grads, source):
         """Advance the cells that rows share; the scratch memory, parts and rows in a tile."""
-        k, dim, parts = len(rows), grads.shape[1], self._parts
+        k, dim, parts = len(rows), grads.shape[1], numba.get_num_threads()
         tile_rows = rows_in_tile(dim)
         views = first[0], second[0]
-        modes = views[0].mode, views[1].mode
         # a large step writes down the changes of one moment in the place of the other's
-        apart = k * dim > _LARGE and all(mode in _WRITTEN for mode in modes)
+        apart = k * dim > _LARGE and all(map(is_written, views))
         work = self._fit(views, k, dim, parts, apart)
         pairs = [(first, second)]
         if apart:
             pairs = [(first, _unkept(views[0].cells)), (_unkept(views[1].cells), second)]
-        if max(modes) >= ADD:
+        if any(view.mode >= ADD for view in views):
             for one, other in pairs:
                 advance(*one, *other, work, rows, grads, source, parts, tile_rows)
         return work, parts, tile_rows
 
     def _fit(self, views, k, dim, parts, apart):
-        """Scratch memory for a step on k rows; it grows when it must."""
-        dtype = views[0].cells.dtype
+        """Scratch memory for a step on k rows."""
+        dtype, array = views[0].cells.dtype, self._scratch.array
         depths, modes = [len(view.constants) for view in views], [view.mode for view in views]
+        fitted, work = self._fitted
         key = k, dim, parts, apart, dtype, depths, modes
-        if key == self._fitted:
-            return self._work[dtype]
-        written = sum(mode in _WRITTEN for mode in modes)
-        sorted_rows, radix = (k, RADIX) if BUCKET in modes else (0, 0)
+        if key == fitted:
+            return work
         depth, both = max(depths), sum(depths)
+        written = 1 if apart else sum(map(is_written, views))
+        sorted_depth = both if BUCKET in modes else 0
         owners = max(map(owners_of_cells, (both, *depths), (parts,) * 3))
-        work = self._work[dtype] = _grown(
-            self._work.get(dtype) or _no_work(dtype),
-            slots=(2, depth, k),
-            signs=(2, depth, k),
-            change=(k * dim * (1 if apart else written),),
-            buffers=(parts, 4 + depth, dim * rows_in_tile(dim)),
-            picked=(both * owners, 2, CHUNK),
-            order=(both, sorted_rows),
-            spare=(both, sorted_rows),
-            counts=(both, radix),
+        work = Work(
+            slots=array("slots", (2, depth, k), np.int64),
+            signs=array("signs", (2, depth, k), np.int8),
+            change=array("change", (written * k * dim,), dtype),
+            buffers=array("buffers", (parts, 4 + depth, dim * rows_in_tile(dim)), dtype),
+            picked=array("picked", (both * owners, 2, CHUNK), np.int64),
+            keys=array("keys of cells", (sorted_depth, 2, k), np.uint64),
+            counts=array("counts of cells", (sorted_depth, RADIX), np.int64),
         )
-        self._fitted = key
+        self._fitted = key, work
         return work
 
 
@@ -245,43 +231,6 @@ def _view(moment, store):
         heads=store.heads,
         width=store.width,
     )
-
-
-def _no_work(dtype):
-    """Scratch memory of no size."""
-    rows, columns, grid = (0,), (0, 0), (0, 0, 0)
-    return Work(
-        slots=np.empty(grid, np.int64),
-        signs=np.empty(grid, np.int8),
-        change=np.empty(rows, dtype),
-        buffers=np.empty(grid, dtype),
-        picked=np.empty(grid, np.int64),
-        order=np.empty(columns, np.int64),
-        spare=np.empty(columns, np.int64),
-        counts=np.empty(columns, np.int64),
-    )
-
-
-def _grown(work, **shapes):
-    """Scratch memory in which all arrays have at least the given shapes."""
-    grown = {}
-    for name, needed in shapes.items():
-        array = getattr(work, name)
-        if any(map(lt, array.shape, needed)):
-            shape = (
-                old if old >= new else max(new, _roomy(old))
-                for old, new in zip(array.shape, needed)
-            )
-            grown[name] = np.empty(tuple(shape), array.dtype)
-    return work._replace(**grown)
-
-
-def _roomy(size):
-    """What an array of that size grows to at least, lest it grow again at each larger step.
-
-    The number of distinct rows differs from step to step even where as many are given.
-    """
-    return size + size // 8
 
 
 def _writeable(array):

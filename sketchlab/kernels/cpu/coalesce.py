@@ -1,10 +1,8 @@
 """The rows of a step made distinct and ascending: gradients of equal rows are summed.
 
-A row and its place in the step are one number of 64 bits, sorted by the row's bits alone. Every
-thread sorts a part of them and puts it where it belongs among the others'.
+In every pass of the sort each thread moves a part of the rows to where it belongs among the others.
 """
 
-import numpy as np
 from numba import prange
 from numba.extending import register_jitable
 
@@ -12,28 +10,19 @@ from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.prefetch import prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.sorting import (
     DIGIT_BITS,
+    VALUE,
     bits_of,
     count_digits,
     first_places,
+    key_of,
     move_digits,
+    place_of,
+    starts_group,
+    value_of,
 )
+from sketchlab.kernels.cpu.tiles import rows_in_tile
 
 __all__ = ["sort_rows", "sum_groups"]
-
-_ROW = 32  # the bit from which on a key is the row, below it is the place
-_FEW_COLUMNS = 16  # below this a loop over columns is not worth a view of the row
-
-
-@register_jitable
-def row_of(key):
-    """The row in a key."""
-    return np.int64(key >> np.uint64(_ROW))
-
-
-@register_jitable
-def starts_group(keys, e):
-    """Whether another row begins at place `e` of the sorted keys."""
-    return e == 0 or row_of(keys[e]) != row_of(keys[e - 1])
 
 
 @kernel
@@ -47,8 +36,8 @@ def sort_rows(rows, n, parts, keys, counts, distinct, order, starts):
     k, now = rows.size, 0
     for p in prange(parts):
         for i in range(k * p // parts, k * (p + 1) // parts):
-            keys[0, i] = (np.uint64(rows[i]) << np.uint64(_ROW)) | np.uint64(i)
-    for shift in range(_ROW, _ROW + bits_of(n), DIGIT_BITS):
+            keys[0, i] = key_of(rows[i], i)
+    for shift in range(VALUE, VALUE + bits_of(n), DIGIT_BITS):
         source, target = keys[now], keys[1 - now]
         for p in prange(parts):
             count_digits(source, shift, k * p // parts, k * (p + 1) // parts, counts[p])
@@ -69,9 +58,9 @@ def sort_rows(rows, n, parts, keys, counts, distinct, order, starts):
     for p in prange(parts):
         group = counts[p, 1]
         for e in range(k * p // parts, k * (p + 1) // parts):
-            order[e] = np.int64(final[e] & np.uint64((1 << _ROW) - 1))
+            order[e] = place_of(final[e])
             if starts_group(final, e):
-                distinct[group] = row_of(final[e])
+                distinct[group] = value_of(final[e])
                 starts[group] = e
                 group += 1
     starts[groups] = k
@@ -94,12 +83,12 @@ def first_group(starts, groups, e):
 @kernel
 def sum_groups(values, order, starts, groups, parts, summed):
     """Row u of `summed` is the sum of group u's values, added in the order given."""
-    k, dim = order.size, summed.shape[1]
+    k, tile_rows = order.size, rows_in_tile(summed.shape[1])
     for p in prange(parts):
         # a part has as many entries as any other, whatever the sizes of groups
         first = first_group(starts, groups, k * p // parts)
         for u in range(first, first_group(starts, groups, k * (p + 1) // parts)):
-            if dim < _FEW_COLUMNS:
+            if tile_rows > 1:
                 sum_short(values, order, starts[u], starts[u + 1], summed, u)
             else:
                 sum_long(values, order, starts[u], starts[u + 1], summed[u])

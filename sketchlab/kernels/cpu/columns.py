@@ -22,7 +22,6 @@ __all__ = [
     "add_signed",
     "advance_own",
     "combine",
-    "copy_signed",
     "decay_cell",
     "least_of_three",
     "middle_of_three",

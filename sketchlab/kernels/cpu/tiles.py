@@ -15,6 +15,7 @@ _LONG_ROW = 16  # columns: from here on a row is a tile
 _NUMBERS = 512  # of a tile of several rows, about
 
 
+@register_jitable
 def rows_in_tile(dim):
     """How many rows of `dim` columns make a tile."""
     return 1 if dim >= _LONG_ROW else _NUMBERS // dim

@@ -18,6 +18,7 @@ __all__ = [
     "Now",
     "View",
     "Work",
+    "is_written",
     "locate",
 ]
 
@@ -56,10 +57,15 @@ class Work(NamedTuple):
     signs: np.ndarray  # (2, depth, k)
     change: np.ndarray  # (k · dim,) for every lazy or conservative moment
     buffers: np.ndarray  # (threads, 4 + depth, columns of a tile)
-    picked: np.ndarray  # (depth · owners, 2, CHUNK)
-    order: np.ndarray  # (depth of both, k), where one has bucket decay; likewise the next two
-    spare: np.ndarray  # (depth of both, k)
-    counts: np.ndarray  # (depth of both, RADIX)
+    picked: np.ndarray  # (depth · owners, 2, CHUNK), for both moments
+    keys: np.ndarray  # (depth of both, 2, k), where one has bucket decay
+    counts: np.ndarray  # (depth of both, RADIX), likewise
+
+
+@register_jitable
+def is_written(view):
+    """Whether the changes of all rows are written down before the first is made."""
+    return view.mode == LAZY or view.mode == CONSERVATIVE
 
 
 @register_jitable
