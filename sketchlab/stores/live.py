@@ -19,6 +19,9 @@ class LiveStore:
     dtype : dtype
     """
 
+    #: Whether rows share what is kept, so that what one row is given can reach others.
+    shared = True
+
     def __init__(self, description, n, dim, dtype):
         self.description = description
         self.n, self.dim, self.dtype = n, dim, dtype

@@ -12,7 +12,7 @@ from sketchlab.kernels.cuda.move import move
 from sketchlab.kernels.cuda.plans import plan_for
 from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
-from sketchlab.kernels.interface import Backend
+from sketchlab.kernels.interface import Backend, Given
 from sketchlab.kernels.scratch import Scratch
 from sketchlab.stores import HeadTail, Rank1SVD
 
@@ -87,6 +87,10 @@ class CUDA(Backend):
         self._run.use(self._stream)
         return description.allocate(n, dim, dtype, zeros=zeros(self._run))
 
+    def checks_finite(self, stores):
+        """Only where the caller asks for it: the host would wait for the device at every step."""
+        return False
+
     def inputs(self, grads, rows, table, shape, check_finite):
         """Gradients and rows of a step, checked; their values only where `check_finite` is set.
 
@@ -109,18 +113,20 @@ class CUDA(Backend):
                 apart = self._scratch.array("grads", grads.shape, grads.dtype)
                 apart.copy_to_device(grads, stream=self._run.stream)
                 grads = apart
-        return grads, rows
+        return Given(grads, rows, 0.0)
 
     # -- a step --------------------------------------------------------------------------------
 
-    def step(self, rule, scalars, table, rows, grads, stores):
+    def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
+        grads, rows, _ = given
         items = int(table.shape[0] if rows is None else rows.size)
         n = int(table.shape[0])
         # plans and sorting ask for all the memory; nothing has changed up to there
         tools = self._run, self._scratch, self._deterministic
         plans = [plan_for(store, items, *tools) for store in stores]
         active = EveryRow(n) if rows is None else self._sorted(rows, n)
+        ready()
         views = {"m": NoMoment(False), "v": NoMoment(True)}
         for moment, plan, (keep, gain) in zip(rule.moments, plans, rule.recursions()):
             views[moment.name] = plan.advance(active, items, grads, moment, keep, gain)
