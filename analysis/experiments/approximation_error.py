@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 import sketchlab as sl
-from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table, total
+from analysis.lab.errors import UsageError
+from analysis.lab.study import Experiment, Table, total
 from analysis.problems import corpus as text
 from analysis.training.approximations import COMPRESSION, DEPTH, Watch, approximations
 from analysis.training.exact_run import TABLES, exact_run

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import bounds
 from analysis.checks import CLAIMS, claim, count_min_one_sided_lazy, lemma_b2, power_law
-from analysis.statistics import HOLDS, REFUTED
+from analysis.lab.intervals import HOLDS, REFUTED
+from analysis.theory import bounds
 from sketchlab.stores import cells
 from sketchlab.stores.count_min import CountMinStore
 from sketchlab.stores.count_sketch import CountSketchStore
