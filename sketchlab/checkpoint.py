@@ -215,5 +215,5 @@ def read(path):
 
 
 def _plain(value):
-    """Numbers and text as Python has them, from arrays and tensors of one too; others as they are."""
+    """Numbers and text as Python has them, also from arrays and tensors of one; others as given."""
     return value.item() if getattr(value, "ndim", None) == 0 else value

@@ -118,7 +118,9 @@ class Momentum(Optimizer):
         backend="cpu",
         check_finite=None,
     ):
-        rule = MomentumRule(_checked_momentum(momentum), bool(nesterov), **_decay(weight_decay))
+        rule = MomentumRule(
+            _checked_momentum(momentum), checked_flag("nesterov", nesterov), **_decay(weight_decay)
+        )
         super().__init__(table, lr, rule, {"m": _or_dense(m)}, backend, check_finite)
 
 

@@ -1,8 +1,9 @@
-"""A step is whole or not at all: interrupts, failures halfway, and what a torn optimizer refuses."""
+"""A step is whole or not at all: interrupts, failures halfway, what a torn optimizer refuses."""
 
 import contextlib
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -94,8 +95,6 @@ def interrupted_steps(handler, error, decay, backend, tries=25):
 
 
 def duration(opt, grads, rows):
-    import time
-
     start = time.perf_counter()
     opt.step(grads, rows=rows)
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What rules need beyond sums and products, in a form for arrays and in one for compiled scalars."""
+"""What rules need beyond sums and products: once for arrays, once for compiled scalars."""
 
 import math
 from typing import NamedTuple

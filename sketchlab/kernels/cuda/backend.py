@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sketchlab.errors import ConfigurationError
+from sketchlab.errors import BackendError, ConfigurationError
 from sketchlab.kernels.cuda import inputs
 from sketchlab.kernels.cuda.active import EveryRow, SortedRows
 from sketchlab.kernels.cuda.arrays import empty, overlap, stream_of, zeros
@@ -65,6 +65,14 @@ class CUDA(Backend):
         self._stream = stream
         # a compiler that is missing shows now, not in the middle of a step
         self._run.flat(fill, 1, empty(1, np.float32), np.float32(0))
+
+    def __reduce__(self):
+        if self._stream is not None and not isinstance(self._stream, int):
+            raise BackendError(
+                f"this optimizer runs on a stream of its own, {self._stream!r}, which cannot be "
+                "copied: make another optimizer and give it state_dict()"
+            )
+        return _copied, (self._deterministic, self._stream, self._run)
 
     # -- what the backend's arrays are ---------------------------------------------------------
 
@@ -143,3 +151,10 @@ class CUDA(Backend):
         keys, order = (self._scratch.array(name, (k,), np.int64) for name in ("rows", "sources"))
         self._run.flat(copy_rows, k, rows, n, keys, order)
         return SortedRows(n, *sort(self._run, self._scratch, "rows", keys, order, n.bit_length()))
+
+
+def _copied(deterministic, stream, run):
+    """The backend of a copy, on the launcher that the arrays of its stores have."""
+    backend = CUDA(deterministic, stream)
+    backend._run = run
+    return backend
