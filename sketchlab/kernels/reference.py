@@ -21,7 +21,7 @@ class Reference(OnHost):
         rows, grads = (np.arange(len(table)), grads) if rows is None else coalesce(rows, grads)
         estimates = {"m": None, "v": None}
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
-            store.advance(rows, added(moment.squared, grads), keep, gain)
-            estimates[moment.name] = usable(moment, store.estimate(rows))
+            answers = store.step(rows, added(moment.squared, grads), keep, gain)
+            estimates[moment.name] = usable(moment, answers)
         update = _UPDATES[type(scalars)]
         table[rows] = update(scalars, table[rows], grads, **estimates)

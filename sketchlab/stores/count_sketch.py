@@ -39,7 +39,7 @@ class CountSketch(SketchDescription):
     decay : {"lazy", "global", "bucket"}, optional
         ``"lazy"``, the default: Spring et al. (2019), Algorithms 2–4. ``"global"``: the linear
         sketch of the dense recursion, for which the theory holds. ``"bucket"``: the kernels they
-        released.
+        released; a step's answers have the row's own update alone, `query` reads all of them.
     seed : int
         Of the hash functions, 0 <= seed < 2**64.
     clean : Clean, optional

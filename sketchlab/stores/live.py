@@ -36,6 +36,15 @@ class LiveStore:
         """
         raise NotImplementedError
 
+    def step(self, rows, added, keep, gain):
+        """Take a step by `advance`; what it answers to the rule, (k, dim).
+
+        Here the store as all additions leave it. A store whose answers are of the cells as they
+        were before other rows' additions gives its own.
+        """
+        self.advance(rows, added, keep, gain)
+        return self.estimate(rows)
+
     def estimate(self, rows):
         """The store's answers (k, dim) for valid rows; `query` without its checks."""
         raise NotImplementedError

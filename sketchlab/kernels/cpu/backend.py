@@ -1,8 +1,9 @@
 """The compiled CPU backend: what a step runs, on which scratch memory.
 
 A step is (1) equal rows summed, (2) every auxiliary variable advanced where rows share its cells,
-(3) in one pass over the rows: the variables read, the rule applied, the parameters moved. The
-result is the same to the bit for any number of threads.
+(3) in one pass over the rows: the variables read, the rule applied, the parameters moved. Under
+``bucket`` decay (2) comes last, as its answers are of the cells before it. The result is the same
+to the bit for any number of threads.
 """
 
 import threading
@@ -27,6 +28,7 @@ from sketchlab.kernels.cpu.views import (
     Now,
     View,
     Work,
+    answers_first,
     is_written,
 )
 from sketchlab.kernels.host import OnHost
@@ -50,7 +52,10 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class CPU(OnHost):
-    """The backend of one optimizer; keeps its scratch memory, O(k·dim) numbers, between steps."""
+    """The backend of one optimizer; keeps its scratch memory between steps.
+
+    It is O(k·dim) numbers, and one for every cell of a sketch with ``bucket`` decay.
+    """
 
     name = "cpu"
 
@@ -82,6 +87,8 @@ class CPU(OnHost):
             m, v = (m, kept) if moment.squared else (kept, v)
         work, parts, tile_rows = self._advance(m, v, rows, grads, source)
         move(scalars, table, rows, grads, source, *m, *v, work, parts, tile_rows)
+        if answers_first(m[0]) or answers_first(v[0]):
+            advance(True, *m, *v, work, rows, grads, source, parts, tile_rows)
 
     def coalesce(self, n, rows, grads):
         """Distinct ascending rows, their gradients, and which gradient belongs to which row.
@@ -182,7 +189,7 @@ class CPU(OnHost):
             pairs = [(first, _unkept(views[0].cells)), (_unkept(views[1].cells), second)]
         if any(view.mode >= ADD for view in views):
             for one, other in pairs:
-                advance(*one, *other, work, rows, grads, source, parts, tile_rows)
+                advance(False, *one, *other, work, rows, grads, source, parts, tile_rows)
         return work, parts, tile_rows
 
     def _fit(self, views, k, dim, parts, apart):
@@ -190,12 +197,12 @@ class CPU(OnHost):
         dtype, array = views[0].cells.dtype, self._scratch.array
         depths, modes = [len(view.constants) for view in views], [view.mode for view in views]
         fitted, work = self._fitted
-        key = k, dim, parts, apart, dtype, depths, modes
+        counted = [len(view.cells) for view in views if view.mode == BUCKET]
+        key = k, dim, parts, apart, dtype, depths, modes, counted
         if key == fitted:
             return work
         depth, both = max(depths), sum(depths)
         written = 1 if apart else sum(map(is_written, views))
-        sorted_depth = both if BUCKET in modes else 0
         owners = max(map(owners_of_cells, (both, *depths), (parts,) * 3))
         work = Work(
             slots=array("slots", (2, depth, k), np.int64),
@@ -203,8 +210,7 @@ class CPU(OnHost):
             change=array("change", (written * k * dim,), dtype),
             buffers=array("buffers", (parts, 4 + depth, dim * rows_in_tile(dim)), dtype),
             picked=array("picked", (both * owners, 2, CHUNK), np.int64),
-            keys=array("keys of cells", (sorted_depth, 2, k), np.uint64),
-            counts=array("counts of cells", (sorted_depth, RADIX), np.int64),
+            active=array("active rows", (sum(counted),), np.int32),
         )
         self._fitted = key, work
         return work

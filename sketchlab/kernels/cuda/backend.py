@@ -29,15 +29,17 @@ class CUDA(Backend):
     A sparse step is (1) rows sorted on the device, so that equal ones meet; (2) for every
     auxiliary variable in a sketch its cells advanced: changes that depend on answers written
     down first, (k, dim), then added by atomics; (3) one kernel that reads the variables, applies
-    the rule and moves the parameters. Exact variables are advanced in (3), where they are read.
+    the rule and moves the parameters. Exact variables are advanced in (3), where they are read;
+    sketches with ``bucket`` decay after it, as their answers are of the cells before the step.
     A row's gradients are summed whenever its gradient is needed.
 
     A dense step never stores a value of an auxiliary variable for each parameter. With exact
     variables and ``SGD`` it is one pass over the table. With sketches it is two: every addition
-    must come before the first answer, since rows share cells; the first pass reads the gradients
-    only. ``"lazy"`` and conservative changes read old answers while cells already move, so a
-    dense step takes a snapshot of the sketch first, which is smaller than the table; a rank-one
-    store reads the gradients twice, for its rows and for its columns.
+    must come before the first answer (under ``"bucket"`` after the last), since rows share cells;
+    the pass that adds reads the gradients only. ``"lazy"`` and conservative changes read old
+    answers while cells already move, so a dense step takes a snapshot of the sketch first, which
+    is smaller than the table; a rank-one store reads the gradients twice, for its rows and for
+    its columns.
 
     Parameters
     ----------
@@ -128,6 +130,8 @@ class CUDA(Backend):
             self._run.rows(
                 move, items, table.shape[1], scalars, table, active, items, grads, *views.values()
             )
+            for plan in plans:
+                plan.finish()
 
     def _sorted(self, rows, n):
         """The rows in ascending order, and which gradient belongs to which."""
