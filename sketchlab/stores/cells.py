@@ -141,18 +141,6 @@ class CellStore(ScaledStore):
         self.advance(rows, values, keep, gain, squared)
         return answers
 
-    def step(self, rows, added, keep, gain):
-        """Take a step by `advance`; what it answers to the rule, (k, dim).
-
-        Under ``bucket`` decay a row's answer has its own update and no other row's, as in the
-        released kernels, which do not read again what other rows add: keep·x̂ + gain·u.
-        """
-        if self.decay != "bucket":
-            return super().step(rows, added, keep, gain)
-        answers = own_cell(self.estimate(rows), added, keep - 1.0, gain)
-        self.advance(rows, added, keep, gain)
-        return answers
-
     def begin_step(self, keep, gain):
         """Decay everything where the decay is global; the gain as the divided table needs it."""
         gain = super().begin_step(keep, gain)
