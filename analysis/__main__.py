@@ -10,14 +10,14 @@ import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from analysis import report
 from analysis.catalogue import CATALOGUE, GROUPS, chosen
 from analysis.checks import claim
-from analysis.errors import UsageError
-from analysis.experiment import Options
-from analysis.pool import worker_pool
-from analysis.results import read
-from analysis.runner import run
+from analysis.lab import report
+from analysis.lab.errors import UsageError
+from analysis.lab.pool import worker_pool
+from analysis.lab.results import read
+from analysis.lab.runner import run
+from analysis.lab.study import Options
 
 
 class _Parser(argparse.ArgumentParser):

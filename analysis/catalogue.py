@@ -1,8 +1,8 @@
 """Everything that the laboratory can run, by name: the claims of the theory, then experiments."""
 
 from analysis.checks import CLAIMS
-from analysis.errors import UsageError
 from analysis.experiments import EXPERIMENTS
+from analysis.lab.errors import UsageError
 
 CATALOGUE = {name: claim.experiment() for name, claim in CLAIMS.items()} | EXPERIMENTS
 

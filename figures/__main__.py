@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 from figures import FIGURES
 from figures.common.reading import MissingResult, missing
 from figures.common.writing import write

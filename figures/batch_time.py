@@ -1,6 +1,6 @@
 """Time of an epoch against batch size: the paper's 38 % (Table 10, abstract)."""
 
-from analysis.published import ABSTRACT_TIME_SAVED, HOURS, TABLES
+from analysis.theory.published import ABSTRACT_TIME_SAVED, HOURS, TABLES
 from figures.common import style
 from figures.common.figure import Figure
 

@@ -1,6 +1,6 @@
 """Sketched state of dense layers: accuracy against bytes (Table 5's counterpart)."""
 
-from analysis.published import TABLES
+from analysis.theory.published import TABLES
 from figures.common import style
 from figures.common.comparison import DIVERGED, dots
 from figures.common.figure import Figure

@@ -1,6 +1,6 @@
 """Recall of MACH on ICD-10-CM against the optimizer's state (Table 10's counterpart)."""
 
-from analysis.published import TABLES
+from analysis.theory.published import TABLES
 from figures.common import style
 from figures.common.figure import Figure
 from figures.common.variants import label_of

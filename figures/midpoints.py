@@ -1,6 +1,6 @@
 """Midpoints of gradient, M and V along training (the paper's Figures 1 and A.2)."""
 
-from analysis.published import MIDPOINT
+from analysis.theory.published import MIDPOINT
 from figures.common import style
 from figures.common.figure import Figure
 

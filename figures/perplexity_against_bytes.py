@@ -2,7 +2,7 @@
 
 from matplotlib.lines import Line2D
 
-from analysis.published import PERPLEXITY, TABLES
+from analysis.theory.published import PERPLEXITY, TABLES
 from figures.common import style
 from figures.common.figure import Figure
 from figures.common.variants import TITLES, form_of, look_of

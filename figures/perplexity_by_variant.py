@@ -1,6 +1,6 @@
 """Every seed of every variant of the language model (the paper's Tables 3, 4, 6, 7 and 9)."""
 
-from analysis.published import PERPLEXITY, TABLES
+from analysis.theory.published import PERPLEXITY, TABLES
 from figures.common import style
 from figures.common.comparison import DIVERGED, dots
 from figures.common.figure import Figure

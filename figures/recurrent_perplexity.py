@@ -1,6 +1,6 @@
 """The recurrent language model: perplexity along the epochs (Tables 3, 4, 6, 7 and 9)."""
 
-from analysis.published import PERPLEXITY, TABLES
+from analysis.theory.published import PERPLEXITY, TABLES
 from figures.common import style
 from figures.common.figure import Figure
 

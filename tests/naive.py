@@ -577,10 +577,10 @@ class Optimizer:
     A rule adds `accumulate`, and `direction(g, m, v)`: what lr multiplies, entry by entry.
     """
 
-    def __init__(self, table, lr, m=None, v=None):
+    def __init__(self, table, lr, m=None, v=None, weight_decay=0.0):
         self.table = [[float(value) for value in row] for row in table]
         n, dim = len(self.table), len(self.table[0])
-        self.lr, self.step_count = lr, 0
+        self.lr, self.weight_decay, self.step_count = lr, weight_decay, 0
         self.descriptions = {"m": m, "v": v}
         self.m, self.v = store(m, n, dim), store(v, n, dim)
 
@@ -592,6 +592,7 @@ class Optimizer:
         for row, g in batch.items():
             m, v = self.m.answer(row), self.v.answer(row)
             for c in range(len(g)):
+                self.table[row][c] -= self.lr * self.weight_decay * self.table[row][c]
                 self.table[row][c] -= self.lr * self.direction(g[c], m[c], max(v[c], 0.0))
         for moment, description in self.descriptions.items():
             clean = getattr(description, "clean", None)
@@ -612,6 +613,11 @@ def squared(batch):
 SLACK = 1 + 1e-4  # room for rounding, as documented
 
 
+def ratio_of(a, d):
+    """a/d, and no step where a second moment of zero gives no scale."""
+    return a / d if d else 0.0
+
+
 def clipped(ratio, limit):
     """The ratio, or the limit with its sign."""
     return max(-limit * SLACK, min(limit * SLACK, ratio))
@@ -627,8 +633,8 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """Algorithm 2: m ← γm + g, x −= lr·m; Nesterov: x −= lr·(g + γm)."""
 
-    def __init__(self, table, lr, momentum=0.9, nesterov=False, m=None):
-        super().__init__(table, lr, m=m)
+    def __init__(self, table, lr, momentum=0.9, nesterov=False, m=None, weight_decay=0.0):
+        super().__init__(table, lr, m=m, weight_decay=weight_decay)
         self.momentum, self.nesterov = momentum, nesterov
 
     def accumulate(self, batch):
@@ -641,29 +647,29 @@ class Momentum(Optimizer):
 class Adagrad(Optimizer):
     """Algorithm 3: v ← v + g², x −= lr·g/(√v + ε)."""
 
-    def __init__(self, table, lr, eps=1e-10, v=None):
-        super().__init__(table, lr, v=v)
+    def __init__(self, table, lr, eps=1e-10, v=None, weight_decay=0.0):
+        super().__init__(table, lr, v=v, weight_decay=weight_decay)
         self.eps = eps
 
     def accumulate(self, batch):
         self.v.accumulate(1.0, 1.0, squared(batch))
 
     def direction(self, g, m, v):
-        return g / (sqrt(v) + self.eps)
+        return ratio_of(g, sqrt(v) + self.eps)
 
 
 class RMSprop(Optimizer):
     """Algorithm 4 without a first moment, bias-corrected: x −= lr·g/(√(v/(1−βᵗ)) + ε)."""
 
-    def __init__(self, table, lr, beta=0.999, eps=1e-8, v=None, clip=None):
-        super().__init__(table, lr, v=v)
+    def __init__(self, table, lr, beta=0.999, eps=1e-8, v=None, clip=None, weight_decay=0.0):
+        super().__init__(table, lr, v=v, weight_decay=weight_decay)
         self.beta, self.eps, self.clip = beta, eps, clip
 
     def accumulate(self, batch):
         self.v.accumulate(self.beta, 1 - self.beta, squared(batch))
 
     def direction(self, g, m, v):
-        ratio = g / (sqrt(v / (1 - self.beta**self.step_count)) + self.eps)
+        ratio = ratio_of(g, sqrt(v / (1 - self.beta**self.step_count)) + self.eps)
         # a single gradient: m = g, v = (1 − β)·g²
         limit = sqrt((1 - self.beta**self.step_count) / (1 - self.beta))
         return clipped(ratio, limit) if self.clip else ratio
@@ -672,8 +678,18 @@ class RMSprop(Optimizer):
 class Adam(Optimizer):
     """Algorithm 4: x −= lr·m̃/(√ṽ + ε) with both moments bias-corrected."""
 
-    def __init__(self, table, lr, betas=(0.9, 0.999), eps=1e-8, m=None, v=None, clip=None):
-        super().__init__(table, lr, m=m, v=v)
+    def __init__(
+        self,
+        table,
+        lr,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        m=None,
+        v=None,
+        clip=None,
+        weight_decay=0.0,
+    ):
+        super().__init__(table, lr, m=m, v=v, weight_decay=weight_decay)
         self.betas, self.eps, self.clip = betas, eps, clip
 
     def accumulate(self, batch):
@@ -684,7 +700,7 @@ class Adam(Optimizer):
     def direction(self, g, m, v):
         beta1, beta2 = self.betas
         m_corrected = m / (1 - beta1**self.step_count)
-        ratio = m_corrected / (sqrt(v / (1 - beta2**self.step_count)) + self.eps)
+        ratio = ratio_of(m_corrected, sqrt(v / (1 - beta2**self.step_count)) + self.eps)
         return clipped(ratio, self.limit()) if self.clip else ratio
 
     def limit(self):

@@ -11,8 +11,8 @@ import numpy as np
 import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import any_size, hash_seed
+from analysis.lab.intervals import CLAIM_ERROR, at_most, bootstrap_slope, together
 from analysis.problems.linear_models import HuberRegression, SparseLeastSquares, SparseLogistic
-from analysis.statistics import CLAIM_ERROR, at_most, bootstrap_slope, together
 
 PROBLEMS = {
     "least squares": SparseLeastSquares,

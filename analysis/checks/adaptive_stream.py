@@ -8,11 +8,11 @@ others (*oblivious*). Count-min's bound is proved for the second only.
 import numpy as np
 
 import sketchlab as sl
-from analysis import bounds
 from analysis.checks.claim import Claim
 from analysis.checks.draws import allocate
 from analysis.checks.rates import judge_rates
 from analysis.checks.streams import bowls, watched_run
+from analysis.theory import bounds
 
 ENTRIES = (0, 1, 2, 7, -1)
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.experiment import Experiment, Options, Table
-from analysis.statistics import CLAIM_ERROR, REFUTED
+from analysis.lab.intervals import CLAIM_ERROR, REFUTED
+from analysis.lab.study import Experiment, Options, Table
 
 # Cells that a note names.
 _NAMED = 5

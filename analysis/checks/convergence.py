@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from analysis.bounds import Descent, conditions_hold
 from analysis.checks.claim import Finding
 from analysis.checks.draws import any_size
 from analysis.checks.streams import reseeded
+from analysis.lab.intervals import CLAIM_ERROR, at_most, clopper_pearson, mean_interval, together
 from analysis.problems.bowls import Bowls
-from analysis.statistics import CLAIM_ERROR, at_most, clopper_pearson, mean_interval, together
+from analysis.theory.bounds import Descent, conditions_hold
 from analysis.training.theorem import UncorrectedRMSprop, run
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.streams import bowls, watched_run
-from analysis.statistics import HOLDS, REFUTED, rounding_allowance
+from analysis.lab.intervals import HOLDS, REFUTED, rounding_allowance
 
 FORMS = {
     "global": lambda width, depth: sl.CountMinSketch(width, depth, decay="global"),

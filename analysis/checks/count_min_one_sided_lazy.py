@@ -11,7 +11,7 @@ import sketchlab as sl
 from analysis.checks import count_min_one_sided
 from analysis.checks.claim import Claim
 from analysis.checks.draws import allocate
-from analysis.statistics import HOLDS, REFUTED, UNDECIDED
+from analysis.lab.intervals import HOLDS, REFUTED, UNDECIDED
 from analysis.training.optimizers import form_of_answers
 
 FORMS = {

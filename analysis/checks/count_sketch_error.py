@@ -3,11 +3,11 @@
 import numpy as np
 
 import sketchlab as sl
-from analysis import bounds
 from analysis.checks import vectors
 from analysis.checks.claim import Claim
 from analysis.checks.draws import independent_answers
 from analysis.checks.rates import judge_rates
+from analysis.theory import bounds
 
 KINDS = ("0.5", "1", "1.5", "2", "gaussian")
 

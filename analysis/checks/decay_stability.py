@@ -7,10 +7,10 @@ more: `lazy` and `bucket` decay multiply it by 1 − K(1−c) at every step, `gl
 import numpy as np
 
 import sketchlab as sl
-from analysis import bounds
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import allocate, hash_seed
-from analysis.statistics import HOLDS, REFUTED
+from analysis.lab.intervals import HOLDS, REFUTED
+from analysis.theory import bounds
 from analysis.training.optimizers import form_of_answers
 
 KINDS = {"count-sketch": sl.CountSketch, "count-min": sl.CountMinSketch}

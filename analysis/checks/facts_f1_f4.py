@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from analysis import bounds
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.count_min_one_sided import FORMS
 from analysis.checks.streams import PROBLEMS, watched_run
-from analysis.statistics import HOLDS, REFUTED, rounding_allowance
+from analysis.lab.intervals import HOLDS, REFUTED, rounding_allowance
+from analysis.theory import bounds
 
 FACTS = ("F1", "F2", "F3", "F4")
 

@@ -13,7 +13,7 @@ import sketchlab as sl
 from analysis.checks import vectors
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import independent_answers
-from analysis.statistics import CLAIM_ERROR, at_most, bootstrap_slope, near, together
+from analysis.lab.intervals import CLAIM_ERROR, at_most, bootstrap_slope, near, together
 
 KINDS = {"count-sketch": (sl.CountSketch, -0.5), "count-min": (sl.CountMinSketch, -1.0)}
 STEEPER = {"count-sketch": (1.0, 1.5, 2.0), "count-min": (1.5, 2.0)}

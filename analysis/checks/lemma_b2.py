@@ -16,7 +16,7 @@ import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import allocate
 from analysis.checks.streams import bowls, watched_run
-from analysis.statistics import HOLDS, REFUTED, rounding_allowance
+from analysis.lab.intervals import HOLDS, REFUTED, rounding_allowance
 
 
 def printed_lemma(squares, rate, beta):

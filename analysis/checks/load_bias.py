@@ -13,7 +13,7 @@ import numpy as np
 import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import allocate, hash_seed
-from analysis.statistics import HOLDS, REFUTED
+from analysis.lab.intervals import HOLDS, REFUTED
 
 FORMS = {
     "global": {"decay": "global"},

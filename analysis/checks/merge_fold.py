@@ -8,7 +8,7 @@ import numpy as np
 import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import allocate, hash_seed
-from analysis.statistics import HOLDS, REFUTED
+from analysis.lab.intervals import HOLDS, REFUTED
 
 KINDS = {"count-sketch": sl.CountSketch, "count-min": sl.CountMinSketch}
 

@@ -11,12 +11,12 @@ import itertools
 import numpy as np
 
 import sketchlab as sl
-from analysis import bounds
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.convergence import described
 from analysis.checks.draws import allocate, any_size, hash_seed
 from analysis.checks.streams import bowls
-from analysis.statistics import CLAIM_ERROR, HOLDS, REFUTED, bootstrap_slope, near, together
+from analysis.lab.intervals import CLAIM_ERROR, HOLDS, REFUTED, bootstrap_slope, near, together
+from analysis.theory import bounds
 from analysis.training.theorem import UncorrectedRMSprop, run
 
 _TOLERANCE = 0.05

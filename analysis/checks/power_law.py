@@ -10,8 +10,8 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
+from analysis.lab.intervals import CLAIM_ERROR, at_most, mean_interval, together
 from analysis.problems import corpus as text
-from analysis.statistics import CLAIM_ERROR, at_most, mean_interval, together
 from analysis.training.exact_run import TABLES, exact_run
 
 LIMIT = 0.2

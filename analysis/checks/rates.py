@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.checks.claim import Finding
-from analysis.statistics import CLAIM_ERROR, at_most, clopper_pearson, together
+from analysis.lab.intervals import CLAIM_ERROR, at_most, clopper_pearson, together
 
 
 def judge_rates(measurements):

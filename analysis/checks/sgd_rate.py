@@ -10,8 +10,8 @@ import numpy as np
 import sketchlab as sl
 from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import any_size, hash_seed
+from analysis.lab.intervals import CLAIM_ERROR, bootstrap_slope, near, together
 from analysis.problems.bowls import Bowls
-from analysis.statistics import CLAIM_ERROR, bootstrap_slope, near, together
 from analysis.training.theorem import run
 
 _RATE = 2.0

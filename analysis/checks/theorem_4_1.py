@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 import sketchlab as sl
-from analysis import bounds
 from analysis.checks import convergence
 from analysis.checks.claim import Claim
+from analysis.theory import bounds
 
 DELTA = 0.2
 

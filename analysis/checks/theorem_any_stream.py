@@ -1,9 +1,9 @@
 """The mended convergence theorem for the linear sketch, given the hash functions (theory §3)."""
 
 import sketchlab as sl
-from analysis import bounds
 from analysis.checks import convergence
 from analysis.checks.claim import Claim
+from analysis.theory import bounds
 
 
 def measure(settings, sequence):

@@ -1,9 +1,9 @@
 """The sharper convergence theorem of the conservative update, given the hashes (theory §6)."""
 
 import sketchlab as sl
-from analysis import bounds
 from analysis.checks import convergence
 from analysis.checks.claim import Claim
+from analysis.theory import bounds
 
 
 def measure(settings, sequence):

@@ -12,12 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 import sketchlab as sl
-from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table, total
+from analysis.lab.errors import UsageError
+from analysis.lab.study import Experiment, Table, total
 from analysis.problems import corpus as text
 from analysis.training.approximations import COMPRESSION, DEPTH, Watch, approximations
 from analysis.training.exact_run import TABLES, exact_run
-from sketchlab.rules import added
 
 FULL = {"dim": 32, "steps": 150, "points": 12, "draws": 3}
 QUICK = {"dim": 32, "steps": 20, "points": 5, "draws": 3}
@@ -78,7 +77,7 @@ def measure(settings, path):
         if watch is None:
             optimizer = getattr(step.optimizers, settings["table"])
             watch = _watch(optimizer, stream.moment, seeds)
-        watch.advance(rows, added(stream.moment == "v", gradients))
+        watch.advance(rows, gradients**2 if stream.moment == "v" else gradients)
         if step.number in at:
             watch.record(rows)
     return _plain(watch, at)

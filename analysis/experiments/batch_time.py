@@ -12,8 +12,8 @@ import statistics
 import numpy as np
 
 import sketchlab as sl
-from analysis.experiment import Experiment, Table, total
-from analysis.published import ABSTRACT_TIME_SAVED, HOURS, TABLES
+from analysis.lab.study import Experiment, Table, total
+from analysis.theory.published import ABSTRACT_TIME_SAVED, HOURS, TABLES
 from analysis.training import mach
 from analysis.training.optimizers import plain
 

@@ -9,8 +9,8 @@ does to the sketch's error: so every variant's learning rate is chosen with the 
 import numpy as np
 
 import sketchlab as sl
-from analysis.experiment import Table
-from analysis.statistics import mean_interval
+from analysis.lab.intervals import mean_interval
+from analysis.lab.study import Table
 from analysis.training import classes, comparison
 from analysis.training.variants import COMPRESSION, DEPTH, Variant
 

@@ -10,9 +10,9 @@ import tempfile
 
 import numpy as np
 
-from analysis.cpu.cold_start import OPTIMIZERS
-from analysis.experiment import Experiment, Table, one_at_a_time
-from analysis.process import in_new_process
+from analysis.lab.process import in_new_process
+from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.timing.cold_start import OPTIMIZERS
 
 #: What is asked for, in seconds: of ``import sketchlab`` on top of Numba's, of a cached first step.
 IMPORT_LIMIT, STEP_LIMIT = 0.2, 0.5
@@ -49,7 +49,7 @@ def measure(settings, _):
             for name, processes in (("empty", 1), ("cached", settings["cached"])):
                 for _ in range(processes):
                     asked = settings | {"cache": folder}
-                    run = in_new_process("analysis.cpu.cold_start", asked, settings["threads"])
+                    run = in_new_process("analysis.timing.cold_start", asked, settings["threads"])
                     runs[name].append(run)
     return runs
 

@@ -7,7 +7,7 @@ rate of every variant is chosen with the same effort (`analysis.training.compari
 from typing import NamedTuple
 
 import sketchlab as sl
-from analysis.experiment import Table
+from analysis.lab.study import Table
 from analysis.problems import digits as data
 from analysis.training import comparison, digits
 from analysis.training.variants import Variant

@@ -8,9 +8,9 @@ import statistics
 from typing import NamedTuple
 
 import sketchlab as sl
-from analysis.errors import UsageError
-from analysis.experiment import Table
-from analysis.published import TABLES
+from analysis.lab.errors import UsageError
+from analysis.lab.study import Table
+from analysis.theory.published import TABLES
 from analysis.training import comparison, mach
 from analysis.training.variants import LINEAR, PAPER, RELEASED, Variant
 

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 import sketchlab as sl
-from analysis.experiment import Experiment
 from analysis.experiments import store_map
+from analysis.lab.study import Experiment
 
 
 def _sketch(width, depth, seed, **form):

@@ -5,10 +5,10 @@ device to device first, in the same process: the bandwidth that a step attains i
 move at least (`contenders.least_bytes`) over its time, given as a fraction of the copy's.
 """
 
-from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table, one_at_a_time
-from analysis.gpu import timing
-from analysis.gpu.contenders import CONTENDERS, Missing, competes, least_bytes
+from analysis.lab.errors import UsageError
+from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.timing import gpu_events
+from analysis.timing.gpu_contenders import CONTENDERS, Missing, competes, least_bytes
 from sketchlab.errors import BackendError
 
 OPTIMIZERS = ("Adam CS-MV", "Adam CS-V", "RMSprop CMS", "Adam exact")
@@ -30,7 +30,7 @@ REPEATS = {"full": 50, "quick": 10}
 
 def configure(options):
     """Return the configuration; there is none without a GPU, and no figure is made up."""
-    reason = timing.why_not()
+    reason = gpu_events.why_not()
     if reason:
         raise UsageError(f"gpu-speed measures a GPU: {reason}")
     mode = "quick" if options.quick else "full"
@@ -39,7 +39,7 @@ def configure(options):
         "seed": options.seed,
         "repeats": REPEATS[mode],
         "shapes": [list(shape) for shape in (QUICK if options.quick else FULL)],
-        "device": timing.device(),
+        "device": gpu_events.device(),
     }, None
 
 
@@ -58,9 +58,9 @@ def cells(configuration):
 def measure(settings, _):
     """Time one contender, or say why it could not be timed."""
     try:
-        copied = timing.copy_bandwidth(settings["repeats"])
+        copied = gpu_events.copy_bandwidth(settings["repeats"])
         step = CONTENDERS[settings["by"]](settings)
-        ms = timing.median_ms(step, settings["repeats"])
+        ms = gpu_events.median_ms(step, settings["repeats"])
     except Missing as reason:
         return {"missing": str(reason)}
     except (BackendError, MemoryError) as reason:

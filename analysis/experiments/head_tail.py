@@ -5,7 +5,7 @@ each variant.
 """
 
 import sketchlab as sl
-from analysis.experiment import Experiment, Table
+from analysis.lab.study import Experiment, Table
 from analysis.training import tasks
 from analysis.training.variants import Variant
 

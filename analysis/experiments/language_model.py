@@ -7,8 +7,8 @@ rate of every variant, exact or sketched, is chosen with the same effort
 
 from typing import NamedTuple
 
-from analysis.errors import UsageError
-from analysis.experiment import Table
+from analysis.lab.errors import UsageError
+from analysis.lab.study import Table
 from analysis.training import comparison, language
 from analysis.training.variants import COMPRESSION, DEPTH, VARIANTS
 

@@ -5,9 +5,9 @@ meta-classes, whatever the number of classes, and finds the best classes of a qu
 index (`analysis.problems.decoding`) whose answers are those of scoring every class.
 """
 
-from analysis import memory
-from analysis.experiment import Experiment, Table, one_at_a_time
-from analysis.process import in_new_process
+from analysis.lab import machine
+from analysis.lab.process import in_new_process
+from analysis.lab.study import Experiment, Table, one_at_a_time
 
 CLASSES = {"quick": (10**5, 10**6), "full": (10**6, 49_500_000)}
 COMMON = {
@@ -30,7 +30,7 @@ def configure(options):
     mode = "quick" if options.quick else "full"
     cells = [{"classes": classes, **COMMON, "seed": options.seed} for classes in CLASSES[mode]]
     instead = "run a smaller one with --quick" if mode == "full" else "use another machine"
-    memory.require(max(map(_needed, cells)), "the experiment with many classes", instead)
+    machine.require(max(map(_needed, cells)), "the experiment with many classes", instead)
     return {"mode": mode, "cells": cells}, None
 
 
@@ -41,7 +41,7 @@ def _needed(settings):
 
 def measure(settings, _):
     """Measure in a fresh process."""
-    return in_new_process("analysis.cpu.many_classes", settings)
+    return in_new_process("analysis.timing.many_classes", settings)
 
 
 def summarise(configuration, result_of):

@@ -1,17 +1,17 @@
 """Memory: what the shapes of the paper's tables come to, what it published, what is measured here.
 
 *Computed* are the bytes of the stores. *Measured* is the peak physical memory of fresh processes
-(`analysis.cpu.residence`) that hold tables of the paper's size and train them, above what such a
+(`analysis.timing.residence`) that hold tables of the paper's size and train them, above what such a
 process holds before it makes the tables; what a state saves is this with exact state less this with
 that state. Published memory is that of a GPU, with activations, workspaces and the allocator's
 reserve.
 """
 
-from analysis import memory
-from analysis.experiment import Experiment, Table, one_at_a_time
+from analysis.lab import machine
+from analysis.lab.process import in_new_process
+from analysis.lab.study import Experiment, Table, one_at_a_time
 from analysis.problems import shapes
-from analysis.process import in_new_process
-from analysis.published import AMAZON_GB, MEMORY, TABLES
+from analysis.theory.published import AMAZON_GB, MEMORY, TABLES
 from analysis.training.optimizers import plain
 from sketchlab import CountMinSketch, CountSketch, Dense
 
@@ -65,7 +65,7 @@ def configure(options):
     ]
     needed = max(map(_needed, cells))
     instead = "run a tenth of it with --quick" if mode == "full" else "use another machine"
-    memory.require(needed, "the memory experiment", instead)
+    machine.require(needed, "the memory experiment", instead)
     return {"mode": mode, "cells": cells}, None
 
 
@@ -99,7 +99,7 @@ def _needed(settings):
 
 def measure(settings, _):
     """Train in a fresh process and return its peaks."""
-    return in_new_process("analysis.cpu.residence", settings)
+    return in_new_process("analysis.timing.residence", settings)
 
 
 def summarise(configuration, result_of):

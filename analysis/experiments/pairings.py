@@ -11,7 +11,7 @@ import statistics
 from itertools import product
 
 import sketchlab as sl
-from analysis.experiment import Experiment, Table, total
+from analysis.lab.study import Experiment, Table, total
 from analysis.training import language, tasks
 from analysis.training.variants import Variant
 

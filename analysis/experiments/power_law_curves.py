@@ -11,10 +11,10 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.checks.power_law import RATE, VARIABLES, midpoints, variables
-from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table, total
+from analysis.lab.errors import UsageError
+from analysis.lab.intervals import slope
+from analysis.lab.study import Experiment, Table, total
 from analysis.problems import corpus as text
-from analysis.statistics import slope
 from analysis.training.exact_run import TABLES, exact_run
 
 TOP = 100

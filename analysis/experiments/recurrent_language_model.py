@@ -10,9 +10,9 @@ import statistics
 from typing import NamedTuple
 
 import sketchlab as sl
-from analysis.errors import UsageError
-from analysis.experiment import Table
-from analysis.published import PERPLEXITY, TABLES
+from analysis.lab.errors import UsageError
+from analysis.lab.study import Table
+from analysis.theory.published import PERPLEXITY, TABLES
 from analysis.training import comparison, recurrent
 from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, Variant
 

@@ -1,19 +1,20 @@
 """Speed on the CPU: every optimizer and store beside the exact ones, PyTorch's, and a copy.
 
-Sketches are 5 times smaller than exact, of depth 3. A cell of the plan (`analysis.cpu.plan`) is a
-process in which all contenders take turns; ratios, shares of bandwidth and growth are medians over
-the turns of one cell, never of times from different processes.
+Sketches are 5 times smaller than exact, of depth 3. A cell of the plan (`analysis.timing.plan`) is
+a process in which all contenders take turns; ratios, shares of bandwidth and growth are medians
+over the turns of one cell, never of times from different processes.
 """
 
 import os
 from importlib import metadata
 
-from analysis import memory, traffic
-from analysis.cpu import plan, targets
-from analysis.cpu.contenders import CONTENDERS
-from analysis.cpu.turns import rounded
-from analysis.experiment import Experiment, Table, one_at_a_time
-from analysis.process import in_new_process
+from analysis.lab import machine
+from analysis.lab.process import in_new_process
+from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.theory import traffic
+from analysis.timing import plan, targets
+from analysis.timing.cpu_contenders import CONTENDERS
+from analysis.timing.turns import rounded
 
 
 def configure(options):
@@ -25,7 +26,7 @@ def configure(options):
         "threads": os.cpu_count(),
         "torch": _torch_version(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "left_out": plan.too_large(plan.cells(mode), memory.available()),
+        "left_out": plan.too_large(plan.cells(mode), machine.available()),
     }, None
 
 
@@ -48,7 +49,7 @@ def cells(configuration):
 
 def measure(settings, _):
     """Time one cell."""
-    return in_new_process("analysis.cpu.timing", settings, settings["threads"])
+    return in_new_process("analysis.timing.cpu_steps", settings, settings["threads"])
 
 
 def summarise(configuration, result_of):
@@ -147,9 +148,9 @@ def _notes(configuration, summary):
         "`small`: steps one after the other instead, the data in the cache."
     )
     yield (
-        "least: the fewest bytes that the step can move (analysis/traffic.py); of copy: these "
-        "over the time, as a part of the copy's bandwidth, which steps that write where they have "
-        "just read can surpass."
+        "least: the fewest bytes that the step can move (analysis/theory/traffic.py); of copy: "
+        "these over the time, as a part of the copy's bandwidth, which steps that write where they "
+        "have just read can surpass."
     )
     yield (
         "of exact: time over that of the same optimizer with exact state; of torch: over that of "

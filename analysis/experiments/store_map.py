@@ -13,8 +13,8 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.checks.draws import allocate, hash_seed
-from analysis.experiment import Experiment, Table, total
-from analysis.prediction import StoreMap
+from analysis.lab.study import Experiment, Table, total
+from analysis.theory.prediction import StoreMap
 
 
 def _sketch(width, depth, seed, **form):

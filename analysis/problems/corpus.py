@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 
 CONTEXT = 4
 SPLITS = ("train", "validation", "test")

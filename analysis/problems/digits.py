@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 
 CLASSES = 10
 SPLITS = {"train": 0.5, "validation": 0.2, "test": 0.3}

@@ -21,7 +21,7 @@ from itertools import chain
 import numpy as np
 from scipy import sparse
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 from sketchlab.hashing import buckets, hash_constants
 
 FEATURES = 80_000

@@ -25,7 +25,7 @@ class Case(NamedTuple):
     Attributes
     ----------
     number, task : str
-        As in `analysis.published`.
+        As in `analysis.theory.published`.
     layers : tuple of Layer
     states : dict of str to dict
         For each row of the published table, a description for every moment that is kept. The first

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from analysis.experiment import Experiment
+from analysis.lab.study import Experiment
 from analysis.training import rates
 
 FIRST_TRIES = len(rates.first_rates(1.0))
@@ -149,7 +149,7 @@ def experiment_on(task, planned, **rest):
     planned : callable
         ``planned(configuration)`` returns the `Comparison`.
     **rest
-        What else `analysis.experiment.Experiment` takes.
+        What else `analysis.lab.study.Experiment` takes.
     """
     return Experiment(
         stages=lambda configuration, result_of: planned(configuration).stages(result_of),

@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from types import ModuleType
 from typing import NamedTuple
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 from analysis.training import language, logistic, mach
 from analysis.training.comparison import EDGE_NOTE, Comparison, rate_text, score_text
 
@@ -46,7 +46,7 @@ def plans(parts, options):
     parts : dict of str to dict
         For each part its task and how much is done; ``base_rates``, and under ``common`` what
         else is not the task's own.
-    options : analysis.experiment.Options
+    options : analysis.lab.study.Options
         Its steps, where given, are those of every part.
 
     Raises

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.errors import UsageError
-from analysis.results import read
+from analysis.lab.errors import UsageError
+from analysis.lab.results import read
 
 
 class Study(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 from figures.common.reading import studies
 from figures.common.style import DPI, house
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sketchlab import hashing
-from sketchlab.stores.description import Clean, checked_flag, decay_with_weights
+from sketchlab.stores.description import Clean, decay_with_weights
 from sketchlab.stores.sketches import SketchDescription, SketchStore
-from sketchlab.validation import checked_rows
+from sketchlab.validation import checked_flag, checked_rows
 
 __all__ = ["CountSketch"]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
-from analysis.experiment import Options
 from analysis.experiments import approximation_error as experiment
-from analysis.report import terminal
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.training import approximations
 from sketchlab.stores.count_min import CountMinStore
 from sketchlab.stores.count_sketch import CountSketchStore

@@ -2,10 +2,10 @@
 
 import pytest
 
-from analysis.experiment import Options
 from analysis.experiments import batch_time
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.problems import icd
-from analysis.report import terminal
 from analysis.training import mach
 
 

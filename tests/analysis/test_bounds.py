@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis import bounds
+from analysis.theory import bounds
 
 SQUARES = np.array([1.0, 4.0, 9.0, 16.0])
 BUCKETS = np.array([[0, 0, 1, 1], [0, 1, 1, 2]])

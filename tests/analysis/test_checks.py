@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import bounds
 from analysis.checks import CLAIMS, claim, count_min_one_sided_lazy, lemma_b2, power_law
-from analysis.statistics import HOLDS, REFUTED
+from analysis.lab.intervals import HOLDS, REFUTED
+from analysis.theory import bounds
 from sketchlab.stores import cells
 from sketchlab.stores.count_min import CountMinStore
 from sketchlab.stores.count_sketch import CountSketchStore
@@ -95,17 +95,15 @@ def one_bucket(patch):
 
 
 def timid_conservative_update(patch):
-    patch.setattr(cells, "conservative_target", lambda estimate, added, gain: gain * added)
+    patch.setattr(cells, "conservative_target", lambda estimate, added: added)
 
 
 def eager_conservative_update(patch):
-    patch.setattr(
-        cells, "conservative_target", lambda estimate, added, gain: estimate + 2 * gain * added
-    )
+    patch.setattr(cells, "conservative_target", lambda estimate, added: estimate + 2 * added)
 
 
 def nothing_decays_lazily(patch):
-    patch.setattr(cells, "lazy_change", lambda estimate, added, less_one, gain: gain * added)
+    patch.setattr(cells, "lazy_change", lambda estimate, added, less_one: added)
     patch.setattr(cells, "active_cell", lambda cell, active_rows, less_one: cell)
 
 
@@ -113,7 +111,7 @@ def lazy_decays_by_half(patch):
     patch.setattr(
         cells,
         "lazy_change",
-        lambda estimate, added, less_one, gain: less_one * estimate / 2 + gain * added,
+        lambda estimate, added, less_one: less_one * estimate / 2 + added,
     )
 
 

@@ -9,8 +9,8 @@ import pytest
 from analysis import catalogue
 from analysis.__main__ import main
 from analysis.checks import CLAIMS
-from analysis.experiment import Options
-from analysis.runner import run
+from analysis.lab.runner import run
+from analysis.lab.study import Options
 
 NAME = "lemma-b2"
 

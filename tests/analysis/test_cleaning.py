@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
-from analysis.experiment import Options
 from analysis.experiments import cleaning as experiment
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.problems.zipf_classes import Samples, ZipfClasses, accuracy
-from analysis.report import terminal
 from analysis.training import classes
 from analysis.training.variants import Variant
 from sketchlab.stores import cells

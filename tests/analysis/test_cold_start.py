@@ -2,9 +2,9 @@
 
 import pytest
 
-from analysis.experiment import Options
 from analysis.experiments import cold_start
-from analysis.report import terminal
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 
 TINY = {"n": 50, "dim": 2, "k": 5, "groups": 1, "cached": 1, "threads": 1}
 

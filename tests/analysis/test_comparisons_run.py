@@ -5,9 +5,9 @@ import warnings
 import pytest
 
 import sketchlab as sl
-from analysis.experiment import Options
 from analysis.experiments import head_tail, pareto
-from analysis.report import terminal
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.training import logistic, tasks
 from analysis.training.variants import Variant
 from sketchlab.errors import StoreSizeWarning

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
-from analysis.errors import UsageError
-from analysis.experiment import Options
 from analysis.experiments import dense_layers as experiment
+from analysis.lab.errors import UsageError
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.problems import digits as data
 from analysis.problems import perceptron
-from analysis.report import terminal
 from analysis.training import digits
 from analysis.training.variants import Variant
 from sketchlab.stores import arithmetic

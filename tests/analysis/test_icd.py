@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 from analysis.problems import icd
 from sketchlab.hashing import buckets, hash_constants
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from analysis.experiment import Options
 from analysis.experiments import language_model
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.problems import corpus
-from analysis.report import terminal
 from analysis.training import language
 from analysis.training.language import measure
 from analysis.training.variants import BY_NAME, VARIANTS

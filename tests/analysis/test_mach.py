@@ -7,9 +7,9 @@ import pytest
 from scipy import sparse
 
 import sketchlab as sl
-from analysis.cpu import many_classes
 from analysis.problems import decoding, icd
 from analysis.problems import mach as model
+from analysis.timing import many_classes
 from analysis.training import mach
 from analysis.training.variants import Variant
 from sketchlab.hashing import hash_constants

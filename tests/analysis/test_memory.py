@@ -6,15 +6,15 @@ import sys
 import numpy as np
 import pytest
 
-from analysis import memory
 from analysis.__main__ import main
-from analysis.errors import UsageError
-from analysis.experiment import Options
 from analysis.experiments import many_classes
 from analysis.experiments import memory as experiment
+from analysis.lab import machine
+from analysis.lab.errors import UsageError
+from analysis.lab.process import in_new_process
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.problems import shapes
-from analysis.process import in_new_process
-from analysis.report import terminal
 from analysis.training.optimizers import plain
 from sketchlab import CountMinSketch, CountSketch, Dense
 
@@ -54,7 +54,7 @@ def test_peak_of_a_fresh_process_is_that_of_its_parameters_and_state():
     adam = {"m": Dense(), "v": Dense()}
     sketched = {"m": CountSketch(), "v": CountMinSketch()}
     exact, small = (
-        in_new_process("analysis.cpu.residence", settings_of("Adam", stores))
+        in_new_process("analysis.timing.residence", settings_of("Adam", stores))
         for stores in (adam, sketched)
     )
     for result in (exact, small):
@@ -71,13 +71,13 @@ def test_peak_of_a_fresh_process_is_that_of_its_parameters_and_state():
 
 GIVEN_BACK = """
 import numpy as np
-from analysis import memory
-before = memory.peak()
+from analysis.lab import machine
+before = machine.peak()
 block = np.full(200_000_000, 1, np.uint8)
-assert memory.resident() - before > 150_000_000
+assert machine.resident() - before > 150_000_000
 del block
-assert memory.peak() - before > 150_000_000
-assert memory.resident() < memory.peak() - 150_000_000
+assert machine.peak() - before > 150_000_000
+assert machine.resident() < machine.peak() - 150_000_000
 """
 
 
@@ -122,17 +122,17 @@ def test_published_memory_stands_beside_the_arithmetic():
 
 @pytest.mark.parametrize("module", [experiment, many_classes])
 def test_too_little_memory_is_refused_with_the_number(monkeypatch, module):
-    monkeypatch.setattr(memory, "available", lambda: 300e6)
+    monkeypatch.setattr(machine, "available", lambda: 300e6)
     with pytest.raises(UsageError, match=r"needs \d\.\d GB of memory, 0\.3 GB are available"):
         module.configure(Options())
-    monkeypatch.setattr(memory, "available", lambda: 64e9)
+    monkeypatch.setattr(machine, "available", lambda: 64e9)
     module.configure(Options())
-    monkeypatch.setattr(memory, "available", lambda: None)
+    monkeypatch.setattr(machine, "available", lambda: None)
     module.configure(Options())
 
 
 def test_command_line_refuses_in_one_line(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(memory, "available", lambda: 1e9)
+    monkeypatch.setattr(machine, "available", lambda: 1e9)
     assert main(["run", "memory", "--full", "--out", str(tmp_path)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and "needs 5.7 GB" in lines[0] and "--quick" in lines[0]
@@ -141,14 +141,14 @@ def test_command_line_refuses_in_one_line(monkeypatch, tmp_path, capsys):
 def test_available_memory_is_the_least_of_system_and_container(monkeypatch, tmp_path):
     system = tmp_path / "meminfo"
     system.write_text("MemTotal: 9000 kB\nMemAvailable:   5000 kB\n")
-    monkeypatch.setattr(memory, "_SYSTEM", system)
-    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
-    assert memory.available() == 5000 * 1024
+    monkeypatch.setattr(machine, "_SYSTEM", system)
+    monkeypatch.setattr(machine, "_CONTAINER", tmp_path)
+    assert machine.available() == 5000 * 1024
     (tmp_path / "memory.max").write_text("3000000\n")
     (tmp_path / "memory.current").write_text("2500000\n")
     (tmp_path / "memory.stat").write_text("anon 2000000\ninactive_file 400000\n")
-    assert memory.available() == 900_000
+    assert machine.available() == 900_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory.available() == 5000 * 1024
-    monkeypatch.setattr(memory, "_SYSTEM", tmp_path / "nothing")
-    assert memory.available() is None or memory.available() > 10**8
+    assert machine.available() == 5000 * 1024
+    monkeypatch.setattr(machine, "_SYSTEM", tmp_path / "nothing")
+    assert machine.available() is None or machine.available() > 10**8

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.experiment import Options
 from analysis.experiments import pairings
-from analysis.report import terminal
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.training.optimizers import optimizer
 
 

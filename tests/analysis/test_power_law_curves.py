@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.checks import power_law
-from analysis.experiment import Options
 from analysis.experiments import power_law_curves as experiment
-from analysis.report import terminal
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from sketchlab.stores.dense import DenseStore
 
 

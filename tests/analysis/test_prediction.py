@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from analysis.errors import UsageError
-from analysis.experiment import Options
 from analysis.experiments import first_moment_map, store_map
-from analysis.prediction import StoreMap
+from analysis.lab.errors import UsageError
+from analysis.lab.study import Options
+from analysis.theory.prediction import StoreMap
 
 SMALL = {
     "load": [2, 6, 20, 60],

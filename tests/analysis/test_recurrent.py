@@ -5,12 +5,12 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from analysis.errors import UsageError
-from analysis.experiment import Options
 from analysis.experiments import recurrent_language_model as experiment
+from analysis.lab.errors import UsageError
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
 from analysis.problems import corpus
 from analysis.problems import lstm as model
-from analysis.report import terminal
 from analysis.training import recurrent
 
 SMALL = {"dim": 12, "width": 16, "batch": 4, "segment": 10, "samples": 50}

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from analysis import report, results
-from analysis.errors import UsageError
-from analysis.experiment import Experiment, Table
-from analysis.results import Record
-from analysis.runner import run
+from analysis.lab import report, results
+from analysis.lab.errors import UsageError
+from analysis.lab.results import Record
+from analysis.lab.runner import run
+from analysis.lab.study import Experiment, Table
 
 
 class Squares:

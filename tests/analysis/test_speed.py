@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
-from analysis.cpu import plan, targets, turns
-from analysis.cpu.contenders import CONTENDERS, FAMILIES, SPARSE_ADAM, needs_torch
-from analysis.cpu.sums import SUMMERS
-from analysis.experiment import Options
 from analysis.experiments import speed
-from analysis.report import terminal
+from analysis.lab.report import terminal
+from analysis.lab.study import Options
+from analysis.timing import plan, targets, turns
+from analysis.timing.cpu_contenders import CONTENDERS, FAMILIES, SPARSE_ADAM, needs_torch
+from analysis.timing.sums import SUMMERS
 
 HERE = {"torch": None, "threads": 2, "wait_policy": None, "seed": 0}
 
@@ -121,7 +121,7 @@ def test_memory_is_that_of_tables_state_and_copy():
 
 
 def test_tables_that_do_not_fit_are_left_out_and_named(monkeypatch):
-    monkeypatch.setattr(speed.memory, "available", lambda: int(6e9))
+    monkeypatch.setattr(speed.machine, "available", lambda: int(6e9))
     configuration, _ = speed.configure(Options())
     out = {(one["part"], one["n"], one["dim"]) for one in configuration["left_out"]}
     assert ("n", 10**7, 256) in out and ("n", 10**5, 256) not in out

@@ -3,7 +3,7 @@
 import pytest
 
 import sketchlab as sl
-from analysis.traffic import least_bytes, least_bytes_of_sums
+from analysis.theory.traffic import least_bytes, least_bytes_of_sums
 
 N, DIM, K = 3000, 8, 100  # at 5x and depth 3 a sketch has 200 buckets
 CS, CMS = sl.CountSketch(compression=5, depth=3), sl.CountMinSketch(compression=5, depth=3)

@@ -15,7 +15,7 @@ from battery import Shape, build, initial_table, stream
 
 import sketchlab as sl
 from analysis.experiments import gpu_speed
-from analysis.gpu import timing
+from analysis.timing import gpu_events
 from sketchlab.kernels.cuda import CUDA, driver, sorting
 from sketchlab.kernels.cuda.arrays import as_device, empty
 from sketchlab.kernels.scratch import Scratch
@@ -266,8 +266,8 @@ def test_the_table_is_not_copied():
 
 def test_speed_is_measured_on_tiny_shapes(monkeypatch):
     """Every run of the experiment goes through; the simulator's times mean nothing."""
-    monkeypatch.setattr(timing, "COPIED", 1024)
-    configuration = {"seed": 0, "repeats": 2, "device": timing.device(), "mode": "quick"}
+    monkeypatch.setattr(gpu_events, "COPIED", 1024)
+    configuration = {"seed": 0, "repeats": 2, "device": gpu_events.device(), "mode": "quick"}
     configuration["shapes"] = [[20, 3, 6], [20, 3, None]]
     results = {
         str(settings): gpu_speed.measure(settings, None)

@@ -3,8 +3,8 @@
 import pytest
 
 from analysis import __main__ as command_line
-from analysis.gpu import timing
-from analysis.gpu.contenders import least_bytes
+from analysis.timing import gpu_events
+from analysis.timing.gpu_contenders import least_bytes
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_least_bytes(optimizer, k, numbers):
 
 
 def test_nothing_is_written_without_a_gpu(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(timing, "why_not", lambda: "no GPU was found")
+    monkeypatch.setattr(gpu_events, "why_not", lambda: "no GPU was found")
     assert command_line.main(["run", "gpu-speed", "--out", str(tmp_path / "results")]) == 2
     assert "no GPU was found" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from analysis.checks import CLAIMS
-from analysis.experiment import Options
 from analysis.experiments import EXPERIMENTS
-from analysis.runner import run
+from analysis.lab.runner import run
+from analysis.lab.study import Options
 
 STORED = Path(__file__).resolve().parents[2] / "results"
 

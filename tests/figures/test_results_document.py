@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.catalogue import CATALOGUE, GROUPS
-from analysis.published import PERPLEXITY, TABLES
+from analysis.theory.published import PERPLEXITY, TABLES
 from figures import FIGURES
 from figures.common.reading import finished
 

@@ -6,7 +6,6 @@ A step is (1) equal rows summed, (2) every auxiliary variable advanced where row
 to the bit for any number of threads.
 """
 
-import threading
 from weakref import WeakKeyDictionary
 
 import numba
@@ -16,6 +15,7 @@ from sketchlab.kernels.cpu.advance import CHUNK, advance, owners_of_cells
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
 from sketchlab.kernels.cpu.move import move
 from sketchlab.kernels.cpu.sorting import RADIX
+from sketchlab.kernels.cpu.threads import check_not_lost, one_at_a_time
 from sketchlab.kernels.cpu.tiles import rows_in_tile
 from sketchlab.kernels.cpu.views import (
     ADD,
@@ -33,8 +33,8 @@ from sketchlab.kernels.cpu.views import (
 )
 from sketchlab.kernels.host import OnHost
 from sketchlab.kernels.scratch import Scratch, roomy
-from sketchlab.rules import added
 from sketchlab.stores import CellStore
+from sketchlab.stores.arithmetic import contribution
 from sketchlab.stores.bucket_mean import BucketMeanStore
 
 __all__ = ["CPU"]
@@ -45,10 +45,6 @@ _ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64
 
 _LARGE = 1 << 22  # numbers in a step, above which both moments write changes in one place
 _WORTH_THREADS = 1 << 14  # numbers in a step, below which threads cost more than they bring
-
-# Numba's workqueue layer aborts the process when two Python threads run parallel kernels at once;
-# a step uses all cores anyway, so steps take turns.
-_ONE_AT_A_TIME = threading.Lock()
 
 
 class CPU(OnHost):
@@ -64,31 +60,59 @@ class CPU(OnHost):
         self._counted = np.arange(0)
         self._fitted = None, None
         self._views = WeakKeyDictionary()
+        self._compiled = set()
 
-    def step(self, rule, scalars, table, rows, grads, stores):
+    def __reduce__(self):
+        return CPU, ()  # scratch memory is not copied
+
+    def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
-        with _ONE_AT_A_TIME:
+        check_not_lost()
+        with one_at_a_time():
             threads = numba.get_num_threads()
-            if grads.size >= _WORTH_THREADS or threads == 1:
-                self._step(rule, scalars, table, rows, _writeable(grads), stores)
+            if given.grads.size >= _WORTH_THREADS or threads == 1:
+                self._step(rule, scalars, table, given, stores, ready)
                 return
             numba.set_num_threads(1)
             try:
-                self._step(rule, scalars, table, rows, _writeable(grads), stores)
+                self._step(rule, scalars, table, given, stores, ready)
             finally:
                 numba.set_num_threads(threads)
 
-    def _step(self, rule, scalars, table, rows, grads, stores):
-        rows, grads, source = self.coalesce(len(table), rows, grads)
+    def _step(self, rule, scalars, table, given, stores, ready):
+        rows, grads, source = self.coalesce(len(table), given.rows, _writeable(given.grads))
+        self._prepare(rule, scalars, table, rows, grads, stores)
+        ready()
         m = v = _unkept(table)
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
             advanced = self._cells if isinstance(store, CellStore) else self._answers
+            store.make_room(contribution(moment.squared, gain, given.largest))
             kept = advanced(moment, store, rows, grads, source, keep, gain)
             m, v = (m, kept) if moment.squared else (kept, v)
         work, parts, tile_rows = self._advance(m, v, rows, grads, source)
         move(scalars, table, rows, grads, source, *m, *v, work, parts, tile_rows)
         if answers_first(m[0]) or answers_first(v[0]):
             advance(True, *m, *v, work, rows, grads, source, parts, tile_rows)
+
+    def _prepare(self, rule, scalars, table, rows, grads, stores):
+        """Ask for memory and have kernels compiled, by a step on no rows, before anything changes.
+
+        What either of them raises, Ctrl-C included, then leaves the optimizer as it was.
+        """
+        m = v = unkept = _unkept(table)
+        for moment, store in zip(rule.moments, stores):
+            if isinstance(store, CellStore):
+                view = self._view(moment, store), unkept[1]
+                m, v = (m, view) if moment.squared else (view, v)
+        work, parts, tile_rows, _ = self._work(m[0], v[0], *grads.shape)
+        shared = any(map(_shares_cells, stores))
+        key = type(scalars), table.dtype, shared
+        if key not in self._compiled:
+            none = rows[:0]
+            if shared:
+                advance(False, *unkept, *unkept, work, none, grads, none, parts, tile_rows)
+            move(scalars, table, none, grads, none, *unkept, *unkept, work, parts, tile_rows)
+            self._compiled.add(key)
 
     def coalesce(self, n, rows, grads):
         """Distinct ascending rows, their gradients, and which gradient belongs to which row.
@@ -159,7 +183,7 @@ class CPU(OnHost):
         if isinstance(store, BucketMeanStore):
             self._advance_means(moment, store, rows, grads, source, keep, gain)
         else:
-            store.advance(rows, added(moment.squared, grads[source]), keep, gain)
+            store.advance(rows, grads[source], keep, gain, moment.squared)
         answers = np.ascontiguousarray(store.estimate(rows))
         view, now = _unkept(answers)
         return view._replace(mode=GIVEN), now
@@ -178,12 +202,8 @@ class CPU(OnHost):
 
     def _advance(self, first, second, rows, grads, source):
         """Advance the cells that rows share; the scratch memory, parts and rows in a tile."""
-        k, dim, parts = len(rows), grads.shape[1], numba.get_num_threads()
-        tile_rows = rows_in_tile(dim)
         views = first[0], second[0]
-        # a large step writes down the changes of one moment in the place of the other's
-        apart = k * dim > _LARGE and all(map(is_written, views))
-        work = self._fit(views, k, dim, parts, apart)
+        work, parts, tile_rows, apart = self._work(*views, len(rows), grads.shape[1])
         pairs = [(first, second)]
         if apart:
             pairs = [(first, _unkept(views[0].cells)), (_unkept(views[1].cells), second)]
@@ -191,6 +211,13 @@ class CPU(OnHost):
             for one, other in pairs:
                 advance(False, *one, *other, work, rows, grads, source, parts, tile_rows)
         return work, parts, tile_rows
+
+    def _work(self, first, second, k, dim):
+        """Scratch memory, parts, rows in a tile, and whether moments are advanced one by one."""
+        parts, views = numba.get_num_threads(), (first, second)
+        # a large step writes down the changes of one moment in the place of the other's
+        apart = k * dim > _LARGE and all(map(is_written, views))
+        return self._fit(views, k, dim, parts, apart), parts, rows_in_tile(dim), apart
 
     def _fit(self, views, k, dim, parts, apart):
         """Scratch memory for a step on k rows."""
@@ -242,3 +269,10 @@ def _view(moment, store):
 def _writeable(array):
     """The array, or a copy of a read-only one, for which kernels would be compiled once more."""
     return array if array.flags.writeable else array.copy()
+
+
+def _shares_cells(store):
+    """Whether kernels advance cells of the store that several rows share."""
+    return isinstance(store, BucketMeanStore) or (
+        isinstance(store, CellStore) and not store.private
+    )

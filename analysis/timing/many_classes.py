@@ -1,6 +1,6 @@
 """MACH with more classes than a softmax could hold, in a process of its own.
 
-``python -m analysis.cpu.many_classes SETTINGS`` prints one line of JSON.
+``python -m analysis.timing.many_classes SETTINGS`` prints one line of JSON.
 
 Two halves, measured apart. Training: one classifier takes steps on synthetic names, whose classes
 follow a power law and whose features are hashes of the class. Search: queries whose meta-class
@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 import sketchlab as sl
-from analysis import memory
+from analysis.lab import machine
 from analysis.problems import mach as model
 from analysis.problems.decoding import Index, scan
 from analysis.training.mach import take_step
@@ -47,7 +47,7 @@ def measure(settings):
         "index_seconds": built,
         "index_bytes": index.nbytes,
         **_search(settings, index, rng),
-        "peak_bytes": memory.peak(),
+        "peak_bytes": machine.peak(),
     }
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 
 _SYSTEM = Path("/proc/meminfo")
 _PROCESS = Path("/proc/self/status")

@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 
 FORMAT = 1
 

@@ -1,8 +1,8 @@
 """Times steps of several optimizers side by side, in a process of its own.
 
-``python -m analysis.cpu.timing SETTINGS`` prints one line of JSON. A fresh process decides on the
-number of threads, which a running one cannot change. All contenders on tables of a shape move the
-same table: they differ in their state alone.
+``python -m analysis.timing.cpu_steps SETTINGS`` prints one line of JSON. A fresh process decides on
+the number of threads, which a running one cannot change. All contenders on tables of a shape move
+the same table: they differ in their state alone.
 """
 
 import json
@@ -10,10 +10,10 @@ import sys
 
 import numpy as np
 
-from analysis.cpu.contenders import CONTENDERS
-from analysis.cpu.sums import SUMMERS, TORCH
-from analysis.cpu.turns import Entry, copier, copy_gb_per_s, digest, rounded, take
 from analysis.problems.sampled_softmax import LogUniform
+from analysis.timing.cpu_contenders import CONTENDERS
+from analysis.timing.sums import SUMMERS, TORCH
+from analysis.timing.turns import Entry, copier, copy_gb_per_s, digest, rounded, take
 
 FEW = 64  # rows of a rehearsal's table
 

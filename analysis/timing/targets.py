@@ -7,9 +7,9 @@ cell's copy, or the growth from one size of a cell to another.
 from itertools import pairwise
 from typing import NamedTuple
 
-from analysis.cpu.contenders import SPARSE_ADAM
-from analysis.cpu.plan import BASE
-from analysis.cpu.sums import OURS
+from analysis.timing.cpu_contenders import SPARSE_ADAM
+from analysis.timing.plan import BASE
+from analysis.timing.sums import OURS
 
 GLOBAL, LAZY, RMSPROP = "Adam CS-MV global", "Adam CS-MV lazy", "RMSprop CMS global"
 #: A size's growth is judged once a step takes so many times what the smallest size takes.

@@ -6,9 +6,9 @@ is in one cell. A shape is (rows n of the table, columns d, active rows k; None:
 
 from typing import NamedTuple
 
-from analysis.cpu.contenders import CONTENDERS, FAMILIES, SPARSE_ADAM, needs_torch
-from analysis.cpu.sums import SUMMERS
-from analysis.cpu.turns import COPIED, PARTS
+from analysis.timing.cpu_contenders import CONTENDERS, FAMILIES, SPARSE_ADAM, needs_torch
+from analysis.timing.sums import SUMMERS
+from analysis.timing.turns import COPIED, PARTS
 from sketchlab import Dense
 
 BASE = (200_000, 256, 4_096)
@@ -22,7 +22,7 @@ _ZIPF = (680_000, 10**6)  # rows of a table and draws, of which a fifth are dist
 
 
 class Cell(NamedTuple):
-    """One process; see `analysis.cpu.timing.measure` for what the fields mean."""
+    """One process; see `analysis.timing.cpu_steps.measure` for what the fields mean."""
 
     part: str
     contenders: tuple

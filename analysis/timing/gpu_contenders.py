@@ -7,9 +7,9 @@ device and on the default stream. `Missing` says why one cannot be had.
 import numpy as np
 
 import sketchlab as sl
-from analysis import traffic
-from analysis.gpu import paper_kernels
-from analysis.gpu.timing import filled
+from analysis.theory import traffic
+from analysis.timing import paper_kernels
+from analysis.timing.gpu_events import filled
 from sketchlab.kernels.cuda import CUDA, driver
 
 BATCHES = 4

@@ -1,6 +1,6 @@
 """Times what a new process waits for before an optimizer's first step is done.
 
-``python -m analysis.cpu.cold_start SETTINGS`` prints one line of JSON. Nothing but the standard
+``python -m analysis.timing.cold_start SETTINGS`` prints one line of JSON. Nothing but the standard
 library may be imported before the clock runs.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
-from analysis.errors import UsageError
+from analysis.lab.errors import UsageError
 
 # How far apart the two sides of the stability threshold are put, in doublings of the load.
 _CLIFF = 10.0

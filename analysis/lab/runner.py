@@ -6,8 +6,8 @@ from concurrent.futures import as_completed
 
 from tqdm import tqdm
 
-from analysis.provenance import provenance
-from analysis.results import Record
+from analysis.lab.provenance import provenance
+from analysis.lab.results import Record
 
 
 def run(experiment, configuration, inputs, folder, executor, *, progress=True):
@@ -21,7 +21,7 @@ def run(experiment, configuration, inputs, folder, executor, *, progress=True):
     folder : path
         Where the result file is.
     executor : concurrent.futures.Executor
-        Runs the cells: the pool of `analysis.pool`, or any other with this interface.
+        Runs the cells: the pool of `analysis.lab.pool`, or any other with this interface.
     progress : bool
         Whether to draw a bar, with the time left, on stderr.
 

@@ -10,7 +10,7 @@ import scipy
 
 import sketchlab
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _CODE = ("sketchlab", "analysis")
 
 

@@ -1,6 +1,6 @@
 """Peak memory of training with large tables, in a process of its own.
 
-``python -m analysis.cpu.residence SETTINGS`` prints one line of JSON.
+``python -m analysis.timing.residence SETTINGS`` prints one line of JSON.
 
 A fresh array of zeros takes no memory until it is written to, page by page. How much of it a few
 steps on rows drawn by Zipf's law write to depends on the size of a page: all, where the system
@@ -17,7 +17,7 @@ import sys
 
 import numpy as np
 
-from analysis import memory
+from analysis.lab import machine
 from analysis.problems.log_bilinear import LogUniform
 from analysis.training.optimizers import optimizer
 
@@ -33,8 +33,8 @@ def measure(settings):
     """
     small = [one | {"shape": [256, one["shape"][1]]} for one in settings["tables"]]
     _train(settings | {"tables": small, "active": 64, "steps": 2})
-    base = memory.resident()
-    return {"base_bytes": base, **_train(settings), "peak_bytes": memory.peak()}
+    base = machine.resident()
+    return {"base_bytes": base, **_train(settings), "peak_bytes": machine.peak()}
 
 
 def _train(settings):
@@ -44,7 +44,7 @@ def _train(settings):
     rng = np.random.default_rng(settings["seed"])
     for one, moved in zip(settings["tables"], optimizers):
         _zipf_steps(settings, one["dense"], moved, rng)
-    after_zipf = memory.peak()
+    after_zipf = machine.peak()
     for one, moved in zip(settings["tables"], optimizers):
         if not one["dense"]:
             _every_row_once(settings["active"], moved, rng)

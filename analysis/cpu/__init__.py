@@ -1,1 +1,0 @@
-"""Time on the CPU: who is timed, and how."""

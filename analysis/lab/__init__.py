@@ -1,0 +1,1 @@
+"""What every study needs: how it is described, run, kept, judged and printed."""

@@ -1,0 +1,1 @@
+"""Numbers that can be called alone: bounds, least traffic, the paper's tables, predictions."""

@@ -1,0 +1,1 @@
+"""Who is timed on the CPU and the GPU, and how; each measurement in a process of its own."""
