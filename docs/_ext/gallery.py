@@ -8,8 +8,8 @@ from figures.common.writing import write
 
 _HEAD = """# Figures
 
-All figures of the laboratory, drawn from the results that are stored in `results/` when this page was
-built. `make figures` draws the same into `build/figures`, as PNG and PDF. Each caption ends with the
+All figures of the laboratory, drawn from what `results/` held when this page was built.
+`make figures` draws the same into `build/figures`, as PNG and PDF. Each caption ends with the
 commands that made its data and the revision of the code that ran.
 """
 

@@ -1,8 +1,8 @@
 """Links between files of the repository, as links between pages of the site.
 
 A page reads the same on the site and in the repository: texts link to files, and those files that
-are pages here, or are included in one, become links to the page. In docstrings the name of a class in
-single backquotes links to it, whatever module it is in.
+are pages here, or are included in one, become links to the page. In docstrings the name of a class
+in single backquotes links to it, whatever module it is in.
 """
 
 import os
