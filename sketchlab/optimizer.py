@@ -116,8 +116,8 @@ class Optimizer:
         Parameters
         ----------
         grads : array_like
-            Gradients: of the active rows, (k, d) or (k, *table.shape[1:]), for a sparse step; of
-            the whole table, in its shape, for a dense one.
+            Gradients: of the active rows, (k, d) or ``(k, *table.shape[1:])``, in a sparse
+            step; of the whole table, in its shape, in a dense one.
         rows : array_like of int, (k,), optional
             The active rows of a sparse step; only these move. Gradients of equal rows are summed
             first. A step with no rows still counts, and lets ``global`` variables decay.

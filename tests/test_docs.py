@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import sketchlab as sl
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 _BLOCK = re.compile(r"^ *```[a-z]*\n((?: *>>>).*?)^ *```$", re.DOTALL | re.MULTILINE)
@@ -46,3 +48,8 @@ def test_links_lead_somewhere(page):
 
 def test_a_broken_link_is_seen():
     assert missing_links("[a](README.md) [b](no-such.md#x)", ROOT) == ["no-such.md"]
+
+
+def test_every_public_name_is_in_the_reference():
+    listed = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8").split()
+    assert set(sl.__all__) <= set(listed)

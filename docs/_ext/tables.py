@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.catalogue import CATALOGUE
 
+_MODES = ("quick", "full")
 _HEAD = """# Tables as recorded
 
 Everything that `results/` held when this page was built, as `python -m analysis report` prints it.
@@ -53,7 +54,8 @@ def _experiments():
 
 
 def _times(entry):
-    return [entry.duration.get(mode, "") for mode in ("quick", "full")]
+    """Typical times, unbroken in a narrow column."""
+    return [entry.duration.get(mode, "").replace(" ", "\N{NO-BREAK SPACE}") for mode in _MODES]
 
 
 def _row(*cells):
