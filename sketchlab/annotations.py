@@ -33,6 +33,10 @@ class OnDevice(Protocol):
     @property
     def __cuda_array_interface__(self) -> Any: ...
 
+    @property
+    def shape(self) -> Any:
+        """As NumPy's."""
+
 
 Array: TypeAlias = NDArray[Any]
 Table: TypeAlias = NDArray[np.floating[Any]] | OnDevice

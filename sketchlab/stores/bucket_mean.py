@@ -192,7 +192,9 @@ class BucketMean(SketchDescription[BucketMeanStore]):
     def __post_init__(self):
         self._check()
 
-    def width_for(self, n, dim):
+    def width_for(  # type: ignore[override]
+        self, n: int, dim: int
+    ) -> int:
         """Buckets for a variable of n rows and `dim` columns; each has one column more."""
         if self.width is not None:
             return self.width

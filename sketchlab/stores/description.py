@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,7 +14,7 @@ from sketchlab.hashing import MAX_ROWS
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import FLOATS, checked_count, checked_number
 
-__all__ = ["Clean", "Description", "Live", "decay_with_weights"]
+__all__ = ["Clean", "Description", "Live", "Store", "decay_with_weights"]
 
 
 #: The live store that a description makes.
@@ -144,6 +144,10 @@ class Description(Generic[Live]):
         if "tail" in fields:
             fields["tail"] = Description.from_dict(fields["tail"])
         return kinds[name](**fields)
+
+
+#: Any description, as an optimizer takes it.
+Store: TypeAlias = Description[LiveStore]
 
 
 def decay_with_weights(decay, row_weights):

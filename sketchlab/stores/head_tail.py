@@ -336,7 +336,7 @@ class HeadTail(Description[HeadTailStore]):
         object.__setattr__(self, "tail", replace(self.tail, decay="global"))
 
     @property
-    def signed(self):
+    def signed(self) -> bool:  # type: ignore[override]
         """True where the tail can hold values of either sign."""
         return self.tail.signed
 

@@ -1,8 +1,9 @@
 """What every live store answers to, whatever it is made of."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sketchlab.annotations import Array, DType, Rows, Values
+from sketchlab.annotations import Array, DType, Rows, Self, Values
 from sketchlab.errors import ConfigurationError, InputError
 from sketchlab.stores.rows import coalesce
 from sketchlab.validation import checked_rows, checked_values
@@ -16,7 +17,7 @@ __all__ = ["LiveStore"]
 class LiveStore:
     """An auxiliary variable of n rows and `dim` columns, kept as its description says.
 
-    A kind of store adds `advance`, `estimate`, `scale`, `state`, `restore`, `table` and `nbytes`.
+    A kind of store defines what raises NotImplementedError here.
 
     Attributes
     ----------
@@ -62,6 +63,28 @@ class LiveStore:
 
     def estimate(self, rows: Array) -> Array:
         """The store's answers (k, dim) for valid rows; `query` without its checks."""
+        raise NotImplementedError
+
+    def scale(self, factor: float) -> Self:
+        """Multiply the whole variable by a factor; returns the store."""
+        raise NotImplementedError
+
+    @property
+    def table(self) -> Array:
+        """The numbers that are kept, or where they are no table the variable as it is answered."""
+        raise NotImplementedError
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of everything that is kept."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes during a run, as numbers and the live arrays themselves."""
+        raise NotImplementedError
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         raise NotImplementedError
 
     def end_step(self, step: int) -> None:

@@ -40,7 +40,7 @@ class SketchDescription(Description[Live]):
                 f"clean={self.clean!r}: give sketchlab.Clean(factor=..., every=...) or None"
             )
 
-    def width_for(self, n):
+    def width_for(self: Any, n: int) -> int:
         """Buckets for a variable of n rows: the given width, or what the compression leaves."""
         if self.width is not None:
             return self.width
