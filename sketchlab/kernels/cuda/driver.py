@@ -15,7 +15,7 @@ try:
 
     _REASON = None
 except Exception as error:  # ImportError, RuntimeError and what a damaged toolkit may raise
-    cuda, _REASON = None, error
+    cuda, _REASON = None, error  # type: ignore[assignment]
 
 __all__ = ["Launcher", "cuda", "device", "guarded", "require", "simulated"]
 
