@@ -3,7 +3,7 @@
 from analysis.theory.published import TABLES
 from figures.common import style
 from figures.common.figure import Figure
-from figures.common.variants import label_of
+from figures.common.stores import label_of
 
 
 def draw(study):

@@ -9,7 +9,7 @@ reserve.
 
 from analysis.lab import machine
 from analysis.lab.process import in_new_process
-from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.lab.study import Experiment, Table
 from analysis.problems import shapes
 from analysis.theory.published import AMAZON_GB, MEMORY, TABLES
 from analysis.training.optimizers import plain
@@ -57,7 +57,7 @@ MEASURED = {
 
 def configure(options):
     """Return the configuration; refuse what this machine's memory does not hold."""
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     cells = [
         _settings(task, label, mode, options.seed)
         for task, (_, _, states) in MEASURED.items()
@@ -223,6 +223,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    **one_at_a_time(cost),
+    alone=True,
+    cost=cost,
     duration={"quick": "30 s", "full": "2 min"},
 )

@@ -10,7 +10,7 @@ from importlib import metadata
 
 from analysis.lab import machine
 from analysis.lab.process import in_new_process
-from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.lab.study import Experiment, Table
 from analysis.theory import traffic
 from analysis.timing import plan, targets
 from analysis.timing.cpu_contenders import CONTENDERS
@@ -19,7 +19,7 @@ from analysis.timing.turns import rounded
 
 def configure(options):
     """Return the configuration: the machine's cores, what fits its memory, and which PyTorch."""
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     return {
         "mode": mode,
         "seed": options.seed,
@@ -208,7 +208,9 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    **one_at_a_time(cost, cells),
+    cells=cells,
+    alone=True,
+    cost=cost,
     duration={"quick": "2 min", "full": "9 min"},
     on_request=True,
 )

@@ -56,6 +56,10 @@ FORMS = {
     "bucket": LOOKS[6],
     "rank-1": LOOKS[4],
     "head-tail": LOOKS[5],
+    "bucket mean": LOOKS[7],
+    "row-wise": Look(BLACK, ">", "none"),
+    "SM3": Look(BLACK, "<", "none"),
+    "8 bit": Look(BLACK, "h", "none"),
 }
 
 
