@@ -20,6 +20,7 @@ from sketchlab.errors import (
     InputError,
     SketchlabError,
     StoreSizeWarning,
+    TornStepError,
 )
 from sketchlab.optim import SGD, Adagrad, Adam, Momentum, RMSprop
 from sketchlab.stores import (
@@ -61,4 +62,5 @@ __all__ = [
     "RowWise",
     "SketchlabError",
     "StoreSizeWarning",
+    "TornStepError",
 ]

@@ -5,18 +5,21 @@ the optimizer as it was.
 """
 
 import json
+import math
 import os
 import zipfile
+from dataclasses import asdict
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 
 from sketchlab.errors import CheckpointError
 
-__all__ = ["FORMAT", "collect", "read", "restore", "write"]
+__all__ = ["FORMAT", "checked", "collect", "read", "write"]
 
 #: Version of the layout below; another one is refused.
-FORMAT = "sketchlab-state-1"
+FORMAT = "sketchlab-state-2"
 #: The hash family: a state made with other hash functions means nothing here.
 HASH = "multiply-shift, splitmix64, 4 draws a depth"
 
@@ -27,7 +30,7 @@ def _identity(optimizer, stores):
         "format": FORMAT,
         "hash": HASH,
         "optimizer": optimizer.name,
-        "rule": repr(optimizer.rule),
+        "rule": json.dumps(asdict(optimizer.rule)),
         "shape": repr(tuple(map(int, optimizer.table.shape))),
         "dtype": optimizer.dtype.name,
     }
@@ -56,15 +59,31 @@ def collect(optimizer, stores):
     return state
 
 
-def restore(optimizer, stores, state):
-    """Let an optimizer go on from a state.
+def checked(optimizer, stores, state):
+    """A state as an optimizer takes it over, when all of it fits.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    stores : dict of live stores
+    state : dict
+        As `collect` made it, or as another library gave it back: an array may be a tensor in host
+        memory or a nested list, a number NumPy's or an array of one, text an array of one.
+
+    Returns
+    -------
+    lr : float
+    step_count : int
+    parts : list of dict
+        What each store restores.
 
     Raises
     ------
     CheckpointError
-        If the state does not fit; the optimizer then keeps the state that it had.
+        If the state does not fit.
     """
     here = collect(optimizer, stores)
+    state = {key: _plain(value) for key, value in state.items()} if _is_dict(state) else state
     found = state.get("format") if isinstance(state, dict) else type(state).__name__
     if found != FORMAT:
         raise CheckpointError(
@@ -82,28 +101,51 @@ def restore(optimizer, stores, state):
         raise CheckpointError(
             f"the state is not complete for {optimizer!r}: missing {missing}, unknown {foreign}"
         )
-    for key, mine in here.items():
-        _check_kind(key, state[key], mine)
-    for name, store in stores.items():
-        store.restore({key: state[f"{name}.{key}"] for key in store.state()})
-    optimizer.lr = state["lr"]
-    optimizer.step_count = state["step_count"]
+    fitting = {key: _fitting(key, state[key], mine) for key, mine in here.items()}
+    parts = [
+        {key: fitting[f"{name}.{key}"] for key in store.state()} for name, store in stores.items()
+    ]
+    return fitting["lr"], fitting["step_count"], parts
 
 
-def _check_kind(key, value, mine):
-    """Refuse a value that is not of the same kind, shape and dtype as the optimizer's own."""
-    if isinstance(mine, (str, int)):
-        needed, fits = type(mine).__name__, type(value) is type(mine)
-        fits = fits and (isinstance(mine, str) or value >= 0)
-    elif isinstance(mine, float):
-        needed, fits = "a finite number", isinstance(value, float) and np.isfinite(value)
-        fits = fits and (key != "lr" or value >= 0)
+def _is_dict(state):
+    return isinstance(state, dict) and all(isinstance(key, str) for key in state)
+
+
+def _fitting(key, value, mine):
+    """A value of a state in the optimizer's own kind, refused where something would be lost."""
+    if isinstance(mine, str):
+        needed, fits = "text", isinstance(value, str)
+    elif isinstance(mine, Integral):
+        needed, fits = "a whole number, at least 0", _is_number(value) and value == int(value) >= 0
+        value = int(value) if fits else value
+    elif isinstance(mine, Real):
+        low = 0 if key == "lr" else -math.inf
+        needed, fits = "a finite number", _is_number(value) and value >= low
+        value = float(value) if fits else value
     else:
         needed = f"an array {tuple(mine.shape)} of {mine.dtype}"
-        fits = isinstance(value, np.ndarray)
-        fits = fits and (value.shape, value.dtype) == (tuple(mine.shape), mine.dtype)
+        value = _as_array(value, mine.dtype)
+        fits = value is not None and value.shape == tuple(mine.shape)
     if not fits:
         raise CheckpointError(f"{key} in the state is damaged: {needed} is needed")
+    return value
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _as_array(value, dtype):
+    """An array of that dtype, None where `value` is none and cannot become one without loss."""
+    try:
+        array = np.asarray(value)
+        if isinstance(value, list):  # it has lost its dtype
+            narrow = array.astype(dtype)
+            return narrow if np.array_equal(narrow, array, equal_nan=True) else None
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return array.astype(dtype, copy=False) if array.dtype.newbyteorder("=") == dtype else None
 
 
 def write(path, state):
@@ -172,6 +214,6 @@ def read(path):
         ) from error
 
 
-def _plain(array):
-    """Numbers and strings as Python has them; arrays as they are."""
-    return array.item() if array.ndim == 0 else array
+def _plain(value):
+    """Numbers and text as Python has them, also from arrays and tensors of one; others as given."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value

@@ -11,6 +11,7 @@ __all__ = [
     "InputError",
     "SketchlabError",
     "StoreSizeWarning",
+    "TornStepError",
 ]
 
 
@@ -32,6 +33,10 @@ class CheckpointError(SketchlabError):
 
 class BackendError(SketchlabError, RuntimeError):
     """A backend is unknown or cannot run on this machine."""
+
+
+class TornStepError(SketchlabError, RuntimeError):
+    """A step was interrupted before it was whole; the optimizer waits for a state to be loaded."""
 
 
 class StoreSizeWarning(UserWarning):

@@ -14,10 +14,12 @@ from sketchlab.errors import ConfigurationError, InputError
 __all__ = [
     "checked_choice",
     "checked_count",
+    "checked_flag",
     "checked_number",
     "checked_rows",
     "checked_table",
     "checked_values",
+    "refuse_not_finite",
 ]
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -28,9 +30,18 @@ def checked_number(name, value, low, high=math.inf, *, below=None):
     number = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_))
     fits = number and math.isfinite(value) and low <= value <= high
     if not fits or (below is not None and value >= below):
-        upper = f"{below} (excluded)" if below is not None else f"{high}"
-        raise ConfigurationError(f"{name}={value!r}: give a finite number from {low} to {upper}")
+        lower = "" if low == -math.inf else f" and at least {low}"
+        upper = f" and below {below}" if below is not None else f" and at most {high}"
+        upper = "" if upper.endswith("inf") else upper
+        raise ConfigurationError(f"{name}={value!r}: must be finite{lower}{upper}")
     return float(value)
+
+
+def checked_flag(name, value):
+    """`value`, True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ConfigurationError(f"{name}={value!r}: give True or False")
+    return bool(value)
 
 
 def checked_count(name, value, low, high=None):
@@ -52,6 +63,7 @@ def checked_choice(name, value, choices):
 
 def checked_table(table):
     """`table`, when it can be updated in place as rows of contiguous numbers."""
+    _refuse_masked("table", table)
     if not isinstance(table, np.ndarray):
         raise InputError(
             f"table is a {type(table).__name__}: give a NumPy array, it is updated in place"
@@ -75,11 +87,7 @@ def checked_table(table):
 
 def checked_rows(rows, n):
     """Row numbers as a contiguous int64 array (k,), each in [0, n)."""
-    _refuse_device_array("rows", rows)
-    try:
-        rows = np.asarray(rows)
-    except ValueError as error:
-        raise InputError(f"rows cannot be read as one array of integers ({error})") from None
+    rows = _as_array("rows", rows, "integers")
     if rows.size == 0 and rows.ndim == 1:
         return np.empty(0, np.int64)
     if rows.dtype.kind not in "iu":
@@ -92,7 +100,7 @@ def checked_rows(rows, n):
     return np.ascontiguousarray(rows, dtype=np.int64)
 
 
-def checked_values(name, values, shapes, dtype, *, check_finite=False):
+def checked_values(name, values, shapes, dtype):
     """`values` as a contiguous array of `dtype` with one of the `shapes`, viewed as the last.
 
     Parameters
@@ -103,27 +111,48 @@ def checked_values(name, values, shapes, dtype, *, check_finite=False):
     shapes : sequence of tuple
         Accepted shapes; all have as many elements as the last one, the shape of the result.
     dtype : dtype
-    check_finite : bool
-        Refuse infinities and NaN.
     """
-    _refuse_device_array(name, values)
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name} cannot be read as one array of numbers ({error})") from None
+    array = _as_array(name, values, "real numbers")
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} have dtype {array.dtype}: give real numbers, {dtype} is best")
     if array.shape not in shapes:
         wanted = " or ".join(str(shape) for shape in dict.fromkeys(shapes))
         raise InputError(f"{name} have shape {array.shape}: give {wanted}")
-    array = np.ascontiguousarray(array, dtype=dtype).reshape(shapes[-1])
-    if check_finite and not np.isfinite(array).all():
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    return np.ascontiguousarray(array, dtype=dtype).reshape(shapes[-1])
+
+
+def refuse_not_finite(name, array):
+    """Raise for the first infinity or NaN in an array that has one."""
+    at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    raise InputError(
+        f"{name}[{', '.join(map(str, at))}] = {array[at]}: must be finite. Clip the gradients or "
+        "skip this step: the number would stay in the state, and reach other rows where these "
+        "share cells; check_finite=False lets it through"
+    )
+
+
+def _as_array(name, values, kind):
+    """`values` as a NumPy array, refused where something would be lost or copied unasked."""
+    _refuse_masked(name, values)
+    _refuse_device_array(name, values)
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{name}[{', '.join(map(str, at))}] = {array[at]}: "
-            "clip or skip this step, a non-finite value would stay in the state"
+            f"{name}: a {type(values).__name__} that cannot be read as one array of {kind} "
+            f"({reason}). Give a NumPy array; of a PyTorch tensor give "
+            "tensor.detach().float().numpy(), and of a sparse one its indices as rows and its "
+            "values as grads"
+        ) from None
+
+
+def _refuse_masked(name, array):
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError(
+            f"{name}: a masked array, whose mask would have no effect: give {name}.filled(0), or "
+            "leave the masked rows out"
         )
-    return array
 
 
 def _refuse_device_array(name, array):

@@ -111,6 +111,9 @@ BETA1, BETA2, EPS = 0.97, 0.999, 0.125
 FAST, GLOBAL_SIGNED = 0.5, [name for name in SIGNED if name.endswith("global")]
 GLOBAL_ANY = [name for name in ANY if "global" in name or "conservative" in name]
 
+# Every rule once with decoupled weight decay, strong enough to be seen beside its steps.
+DECAYED = {"lr": 0.05, "weight_decay": 0.5}
+
 # Betas close together and a small eps, under which a sketched m over a sketched v leaves the
 # feasible interval often; for stores that cannot amplify rounding.
 CLIPPED = {"betas": (0.6, 0.7), "eps": 1e-3, "clip": "feasible"}
@@ -130,6 +133,17 @@ COMPACT = ["q8u-lazy", "row-lazy", "sm3", "mean"]
 # name: (optimizer, settings, store of m, store of v); Adam meets every store of m and of v.
 CASES = {
     "SGD": ("SGD", {"lr": 0.05}, None, None),
+    **{
+        f"{name} decayed {m or ''} {v or ''}": (name, {**DECAYED, **settings}, m, v)
+        for name, settings, m, v in [
+            ("SGD", {}, None, None),
+            ("Momentum", {"momentum": BETA1}, "cs-lazy", None),
+            ("Adagrad", {"eps": EPS}, None, "cms-global"),
+            ("RMSprop", {"beta": BETA1, "eps": EPS}, None, "nmf-lazy"),
+            ("Adam", {"betas": (BETA1, BETA2), "eps": EPS}, "dense-lazy", "dense-lazy"),
+            ("Adam", {"betas": (BETA1, BETA2), "eps": EPS}, "cs-weighted", "cms-conservative"),
+        ]
+    },
     **{
         f"Momentum {m}": ("Momentum", {"lr": 0.05, "momentum": BETA1}, m, None)
         for m in [*SIGNED, "q8-lazy", "q8-global"]

@@ -52,7 +52,15 @@ def sign(row, a, b):
 # ---------------------------------------------------------------- stores
 
 
-class Dense:
+class Store:
+    """What all stores share: how they answer while a step is taken."""
+
+    def answer(self, row):
+        """What the rule reads of a row of the step: the store as all the additions leave it."""
+        return self.query(row)
+
+
+class Dense(Store):
     """The exact auxiliary variable, one vector a row."""
 
     def __init__(self, n, dim, decay="lazy"):
@@ -78,7 +86,7 @@ class Dense:
         self.x = [[factor * value for value in vector] for vector in self.x]
 
 
-class Sketch:
+class Sketch(Store):
     """A (depth, width, dim) table of buckets (Spring et al. 2019, §4: UPDATE and QUERY).
 
     The subclasses say which signs a row carries and how its `depth` cells become one answer.
@@ -88,6 +96,7 @@ class Sketch:
         self.dim, self.depth, self.width, self.decay = dim, depth, width, decay
         self.constants = hash_constants(seed, depth)
         self.table = [[[0.0] * dim for _ in range(width)] for _ in range(depth)]
+        self.own_answers = {}
 
     def bucket(self, j, row):
         """h_j(row)."""
@@ -106,12 +115,17 @@ class Sketch:
             for c in range(self.dim)
         ]
 
+    def answer(self, row):
+        """After all additions, but by the row's own alone in the released kernels."""
+        return self.own_answers[row] if self.decay == "bucket" else self.query(row)
+
     def accumulate(self, keep, gain, batch):
         """One decayed addition: all reads, then all writes (Algorithms 2–4)."""
         if self.decay == "global":
             self.scale(keep)
             keep = 1.0
         if self.decay == "bucket":
+            self.answer_own(keep, gain, batch)
             changes = self.bucket_changes(keep, gain, batch)
         else:
             changes = self.lazy_changes(keep, gain, batch)
@@ -139,6 +153,18 @@ class Sketch:
                 change = [(keep - 1) * cell[c] + s * gain * u[c] for c in range(self.dim)]
                 changes.append((j, self.bucket(j, row), change))
         return changes
+
+    def answer_own(self, keep, gain, batch):
+        """Answer each row by its old cells, to each of which its own update is brought."""
+        for row, u in batch.items():
+            self.own_answers[row] = []
+            for c in range(self.dim):
+                values = []
+                for j, cell in enumerate(self.cells(row)):
+                    s = self.sign(j, row)
+                    new = cell[c] + (keep - 1) * cell[c] + s * gain * u[c]
+                    values.append(s * new)
+                self.own_answers[row].append(self.combine(values))
 
     def scale(self, factor):
         """Multiply everything."""
@@ -216,7 +242,7 @@ class ConservativeCountMin(CountMin):
         return max(left, right)
 
 
-class HeadTail:
+class HeadTail(Store):
     """Some rows exactly, all others in a sketch (theory §7; Roy et al. 2016)."""
 
     def __init__(self, description, n, dim):
@@ -244,7 +270,15 @@ class HeadTail:
 
     def query(self, row):
         """From the part that has the row."""
-        return (self.exact if row in self.head else self.sketch).query(row)
+        return self.part(row).query(row)
+
+    def answer(self, row):
+        """Likewise."""
+        return self.part(row).answer(row)
+
+    def part(self, row):
+        """Head or tail."""
+        return self.exact if row in self.head else self.sketch
 
     def scale(self, factor):
         """Multiply everything."""
@@ -287,7 +321,7 @@ class HeadTail:
                     cell[c] += self.sketch.sign(j, row) * values[c]
 
 
-class Weighted:
+class Weighted(Store):
     """Another store's answers, divided by each row's own weight (theory §7, row weights).
 
     Times the weight of a row that was touched at every step: the scale of the exact variable.
@@ -318,7 +352,7 @@ class Weighted:
             self.inner.end_step()
 
 
-class Rank1:
+class Rank1(Store):
     """Row sums × column sums / total, for non-negative values (Shazeer & Stern 2018, Adafactor)."""
 
     def __init__(self, n, dim, decay="lazy"):
@@ -365,7 +399,7 @@ class Rank1SVD(Dense):
         ]
 
 
-class RowWise:
+class RowWise(Store):
     """One number a row: the mean over its columns (row-wise Adagrad)."""
 
     def __init__(self, n, dim, decay="lazy"):
@@ -385,7 +419,7 @@ class RowWise:
         self.exact.scale(factor)
 
 
-class SM3:
+class SM3(Store):
     """SM3-II over all entries of the table, whether they change or not (Anil et al. 2019)."""
 
     def __init__(self, n, dim):
@@ -456,7 +490,7 @@ class Quantized(Dense):
         ]
 
 
-class BucketMean:
+class BucketMean(Store):
     """Sums and weights of buckets, F·min_j S_j/W_j: the mean of a bucket for each of its rows."""
 
     def __init__(self, dim, depth, width, seed):
@@ -543,10 +577,10 @@ class Optimizer:
     A rule adds `accumulate`, and `direction(g, m, v)`: what lr multiplies, entry by entry.
     """
 
-    def __init__(self, table, lr, m=None, v=None):
+    def __init__(self, table, lr, m=None, v=None, weight_decay=0.0):
         self.table = [[float(value) for value in row] for row in table]
         n, dim = len(self.table), len(self.table[0])
-        self.lr, self.step_count = lr, 0
+        self.lr, self.weight_decay, self.step_count = lr, weight_decay, 0
         self.descriptions = {"m": m, "v": v}
         self.m, self.v = store(m, n, dim), store(v, n, dim)
 
@@ -556,8 +590,9 @@ class Optimizer:
         self.step_count += 1
         self.accumulate(batch)
         for row, g in batch.items():
-            m, v = self.m.query(row), self.v.query(row)
+            m, v = self.m.answer(row), self.v.answer(row)
             for c in range(len(g)):
+                self.table[row][c] -= self.lr * self.weight_decay * self.table[row][c]
                 self.table[row][c] -= self.lr * self.direction(g[c], m[c], max(v[c], 0.0))
         for moment, description in self.descriptions.items():
             clean = getattr(description, "clean", None)
@@ -578,6 +613,11 @@ def squared(batch):
 SLACK = 1 + 1e-4  # room for rounding, as documented
 
 
+def ratio_of(a, d):
+    """a/d, and no step where a second moment of zero gives no scale."""
+    return a / d if d else 0.0
+
+
 def clipped(ratio, limit):
     """The ratio, or the limit with its sign."""
     return max(-limit * SLACK, min(limit * SLACK, ratio))
@@ -593,8 +633,8 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """Algorithm 2: m ← γm + g, x −= lr·m; Nesterov: x −= lr·(g + γm)."""
 
-    def __init__(self, table, lr, momentum=0.9, nesterov=False, m=None):
-        super().__init__(table, lr, m=m)
+    def __init__(self, table, lr, momentum=0.9, nesterov=False, m=None, weight_decay=0.0):
+        super().__init__(table, lr, m=m, weight_decay=weight_decay)
         self.momentum, self.nesterov = momentum, nesterov
 
     def accumulate(self, batch):
@@ -607,29 +647,29 @@ class Momentum(Optimizer):
 class Adagrad(Optimizer):
     """Algorithm 3: v ← v + g², x −= lr·g/(√v + ε)."""
 
-    def __init__(self, table, lr, eps=1e-10, v=None):
-        super().__init__(table, lr, v=v)
+    def __init__(self, table, lr, eps=1e-10, v=None, weight_decay=0.0):
+        super().__init__(table, lr, v=v, weight_decay=weight_decay)
         self.eps = eps
 
     def accumulate(self, batch):
         self.v.accumulate(1.0, 1.0, squared(batch))
 
     def direction(self, g, m, v):
-        return g / (sqrt(v) + self.eps)
+        return ratio_of(g, sqrt(v) + self.eps)
 
 
 class RMSprop(Optimizer):
     """Algorithm 4 without a first moment, bias-corrected: x −= lr·g/(√(v/(1−βᵗ)) + ε)."""
 
-    def __init__(self, table, lr, beta=0.999, eps=1e-8, v=None, clip=None):
-        super().__init__(table, lr, v=v)
+    def __init__(self, table, lr, beta=0.999, eps=1e-8, v=None, clip=None, weight_decay=0.0):
+        super().__init__(table, lr, v=v, weight_decay=weight_decay)
         self.beta, self.eps, self.clip = beta, eps, clip
 
     def accumulate(self, batch):
         self.v.accumulate(self.beta, 1 - self.beta, squared(batch))
 
     def direction(self, g, m, v):
-        ratio = g / (sqrt(v / (1 - self.beta**self.step_count)) + self.eps)
+        ratio = ratio_of(g, sqrt(v / (1 - self.beta**self.step_count)) + self.eps)
         # a single gradient: m = g, v = (1 − β)·g²
         limit = sqrt((1 - self.beta**self.step_count) / (1 - self.beta))
         return clipped(ratio, limit) if self.clip else ratio
@@ -638,8 +678,18 @@ class RMSprop(Optimizer):
 class Adam(Optimizer):
     """Algorithm 4: x −= lr·m̃/(√ṽ + ε) with both moments bias-corrected."""
 
-    def __init__(self, table, lr, betas=(0.9, 0.999), eps=1e-8, m=None, v=None, clip=None):
-        super().__init__(table, lr, m=m, v=v)
+    def __init__(
+        self,
+        table,
+        lr,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        m=None,
+        v=None,
+        clip=None,
+        weight_decay=0.0,
+    ):
+        super().__init__(table, lr, m=m, v=v, weight_decay=weight_decay)
         self.betas, self.eps, self.clip = betas, eps, clip
 
     def accumulate(self, batch):
@@ -650,7 +700,7 @@ class Adam(Optimizer):
     def direction(self, g, m, v):
         beta1, beta2 = self.betas
         m_corrected = m / (1 - beta1**self.step_count)
-        ratio = m_corrected / (sqrt(v / (1 - beta2**self.step_count)) + self.eps)
+        ratio = ratio_of(m_corrected, sqrt(v / (1 - beta2**self.step_count)) + self.eps)
         return clipped(ratio, self.limit()) if self.clip else ratio
 
     def limit(self):

@@ -115,6 +115,30 @@ SLIPS = {
         "bucket_changes",
         lambda _: naive.Sketch.lazy_changes,
     ),
+    "released kernels that read again": (
+        "RMSprop cms-bucket",
+        naive.Sketch,
+        "answer",
+        lambda _: lambda self, row: self.query(row),
+    ),
+    "released kernels that read again, signed": (
+        "Momentum cs-bucket",
+        naive.Sketch,
+        "answer",
+        lambda _: lambda self, row: self.query(row),
+    ),
+    "released kernels without the row's own update": (
+        "Momentum cs-bucket",
+        naive.Sketch,
+        "answer_own",
+        lambda right: lambda self, keep, gain, batch: right(self, keep, 0.0, batch),
+    ),
+    "released kernels without the row's own decay": (
+        "Momentum cs-bucket",
+        naive.Sketch,
+        "answer_own",
+        lambda right: lambda self, keep, gain, batch: right(self, 1.0, gain, batch),
+    ),
     "bucket for lazy": (
         "RMSprop cms-lazy",
         naive.Sketch,

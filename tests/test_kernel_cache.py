@@ -384,6 +384,53 @@ def test_a_user_without_a_home_has_the_packages_folder(monkeypatch, fresh_folder
     assert folder.parent == PACKAGE / "__pycache__"
 
 
+@pytest.fixture
+def nothing_else_to_write_to(monkeypatch, tmp_path):
+    """Neither the package nor the home can be written to; the place of temporary files can."""
+    monkeypatch.setattr(compiling, "_can_be_written", lambda place: False)
+    monkeypatch.setattr(compiling.tempfile, "gettempdir", lambda: str(tmp_path))
+    return tmp_path / f"sketchlab-{os.getuid()}"
+
+
+def test_a_private_temporary_folder_is_the_last_resort(fresh_folders, nothing_else_to_write_to):
+    for _ in range(2):  # it is made, and found again
+        assert fresh_folders()[-1].parent == nothing_else_to_write_to
+        assert nothing_else_to_write_to.stat().st_mode & 0o777 == 0o700
+
+
+def test_no_temporary_folder_is_made_where_another_place_will_do(
+    monkeypatch, fresh_folders, tmp_path
+):
+    monkeypatch.setattr(compiling.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert [folder.parent for folder in fresh_folders()] == [
+        PACKAGE / "__pycache__",
+        tmp_path / "cache/sketchlab",
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("trap", ["open to others", "a link", "a file", "of another user"])
+def test_a_temporary_folder_that_others_could_write_to_is_not_trusted(
+    monkeypatch, fresh_folders, nothing_else_to_write_to, trap
+):
+    place = nothing_else_to_write_to
+    if trap == "open to others":
+        place.mkdir()
+        place.chmod(0o770)
+    elif trap == "a link":
+        (place.parent / "elsewhere").mkdir(mode=0o700)
+        place.symlink_to(place.parent / "elsewhere")
+    elif trap == "a file":
+        place.touch(mode=0o700)
+    else:
+        user = os.getuid()
+        place = place.with_name(f"sketchlab-{user + 1}")
+        place.mkdir(mode=0o700)  # by this user, where the other one's is looked for
+        monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    assert all(folder.parent != place for folder in fresh_folders())
+
+
 def test_a_folder_without_the_permission_to_write_is_passed_over(places):
     places[0].parent.mkdir(mode=0o555)
     if os.access(places[0].parent, os.W_OK):

@@ -33,7 +33,7 @@ def ours(case, optimizers, table, **extra):
     elif "momentum" in settings:
         name = "Momentum"
     else:
-        name = torch_class.removeprefix("Sparse")
+        name = torch_class.removeprefix("Sparse").removesuffix("W")
     return optimizers(name)(table, **settings, **extra)
 
 

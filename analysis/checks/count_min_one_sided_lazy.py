@@ -12,6 +12,7 @@ from analysis.checks import count_min_one_sided
 from analysis.checks.claim import Claim
 from analysis.checks.draws import allocate
 from analysis.lab.intervals import HOLDS, REFUTED, UNDECIDED
+from analysis.training.optimizers import form_of_answers
 
 FORMS = {
     "lazy (Algorithm 4)": lambda width, depth: sl.CountMinSketch(width, depth, decay="lazy"),
@@ -37,7 +38,11 @@ def cells(**size):
     """The runs of `count-min-one-sided`, under both ways to decay touched rows only."""
     whole = count_min_one_sided.cells(**size)
     runs = [cell for cell in whole if cell["form"] == "global"]
-    return [cell | {"form": form} for form in FORMS for cell in runs]
+    return [
+        {**cell, "form": form, **form_of_answers(describe(1, 1).decay)}
+        for form, describe in FORMS.items()
+        for cell in runs
+    ]
 
 
 def measure(settings, sequence):

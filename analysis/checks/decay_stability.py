@@ -11,6 +11,7 @@ from analysis.checks.claim import Claim, Finding
 from analysis.checks.draws import allocate, hash_seed
 from analysis.lab.intervals import HOLDS, REFUTED
 from analysis.theory import bounds
+from analysis.training.optimizers import form_of_answers
 
 KINDS = {"count-sketch": sl.CountSketch, "count-min": sl.CountMinSketch}
 # Loads are whole numbers, thresholds 1/(1−c) are not to the last bit.
@@ -20,7 +21,7 @@ _ROUNDING = 1e-9
 def cells(keeps, draws):
     """One cell a kind of sketch, way to decay, and c."""
     return [
-        {"kind": kind, "decay": decay, "keep": keep, "draws": draws}
+        {"kind": kind, "decay": decay, "keep": keep, "draws": draws, **form_of_answers(decay)}
         for kind in KINDS
         for decay in ("lazy", "bucket", "global")
         for keep in keeps

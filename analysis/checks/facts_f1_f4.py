@@ -46,7 +46,7 @@ def measure(settings, sequence):
         if constants is None:
             constants = _constants(settings["form"], store, problem)
         for fact, (smaller, larger) in _sides(moments, constants, beta).items():
-            scale = np.maximum(larger, moments.after)
+            scale = np.maximum(smaller, larger)
             excess, known = smaller - larger, scale > 0
             worst[fact] = max(worst[fact], float((excess[known] / scale[known]).max(initial=0)))
             ratio = smaller[larger > 0] / larger[larger > 0]

@@ -10,7 +10,16 @@ from sketchlab.stores import Description
 
 def plain(description):
     """Return a description of a store as plain values, without its hash seed."""
-    return _unseeded(description.to_dict())
+    return _unseeded(description.to_dict()) | form_of_answers(description.decay)
+
+
+def form_of_answers(decay):
+    """Return what settings say of a step's answers, where that is to tell runs apart.
+
+    Under ``bucket`` decay they have seen a row's own update alone. Runs whose settings do not say
+    so are of an earlier form, which read the cells again after the additions of all rows.
+    """
+    return {"answers": "own update"} if decay == "bucket" else {}
 
 
 def optimizer(settings, table, seeds):
@@ -27,7 +36,7 @@ def optimizer(settings, table, seeds):
         Every store takes one.
     """
     stores = {
-        moment: Description.from_dict(settings["stores"][moment]).with_seed(next(seeds))
+        moment: _description(settings["stores"][moment]).with_seed(next(seeds))
         for moment in sorted(settings["stores"])
     }
     family = getattr(sl, settings["family"])
@@ -37,6 +46,11 @@ def optimizer(settings, table, seeds):
 def exact(settings, table):
     """Return the optimizer of a small dense part: the same family, its state kept exactly."""
     return optimizer(settings | {"stores": {}}, table, iter(()))
+
+
+def _description(plain):
+    fields = {name: value for name, value in plain.items() if name != "answers"}
+    return Description.from_dict(fields)
 
 
 def _unseeded(fields):

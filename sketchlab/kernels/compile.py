@@ -16,7 +16,9 @@ import hashlib
 import os
 import pickle
 import shutil
+import stat
 import sys
+import tempfile
 import time
 import uuid
 import warnings
@@ -71,7 +73,8 @@ def cache_folders():
     """Folders in which compiled kernels are looked for; they are saved in the first that lets us.
 
     Beside the package, which may be read-only and still hold kernels, then in the user's cache;
-    ``NUMBA_CACHE_DIR`` takes the place of both.
+    where neither can be written to, in a private folder for temporary files. ``NUMBA_CACHE_DIR``
+    takes the place of all.
     """
     if config.CACHE_DIR:
         places = [Path(config.CACHE_DIR) / "sketchlab"]
@@ -80,7 +83,36 @@ def cache_folders():
         with suppress(RuntimeError):  # a user without a home
             user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
             places.append(user / "sketchlab")
+        if not any(map(_can_be_written, places)):
+            places.extend(_private_temporary())
     return [place.absolute() / f"kernels-{sources_hash()}" for place in places]
+
+
+def _can_be_written(place):
+    """Whether a folder, or the nearest one above it that exists, can be written to."""
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+
+
+def _private_temporary():
+    """The user's own folder among the temporary files, in a list; empty where there is none.
+
+    Whoever can write a kernel file has its code run. A folder in a place that all users write to is
+    therefore taken only if it is a true folder of this user, with no permission for any other.
+    """
+    if not hasattr(os, "getuid"):  # Windows: the place itself is the user's
+        return [Path(tempfile.gettempdir()) / "sketchlab"]
+    place = Path(tempfile.gettempdir()) / f"sketchlab-{os.getuid()}"
+    try:
+        with suppress(FileExistsError):
+            place.mkdir(mode=0o700)
+        found = place.lstat()
+    except OSError:
+        return []
+    others = stat.S_IRWXG | stat.S_IRWXO
+    private = stat.S_ISDIR(found.st_mode) and not found.st_mode & others
+    return [place] if private and found.st_uid == os.getuid() else []
 
 
 class KernelCache(NullCache):

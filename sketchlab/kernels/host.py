@@ -1,9 +1,11 @@
 """What backends on the host share: NumPy arrays come in, and stores are made of them."""
 
+import math
+
 import numpy as np
 
-from sketchlab.kernels.interface import Backend
-from sketchlab.validation import checked_rows, checked_table, checked_values
+from sketchlab.kernels.interface import Backend, Given
+from sketchlab.validation import checked_rows, checked_table, checked_values, refuse_not_finite
 
 __all__ = ["OnHost"]
 
@@ -19,6 +21,10 @@ class OnHost(Backend):
         """A live store of zeros."""
         return description.allocate(n, dim, dtype)
 
+    def checks_finite(self, stores):
+        """Whether rows share what is kept; see `Backend.checks_finite`."""
+        return any(store.shared for store in stores)
+
     def inputs(self, grads, rows, table, shape, check_finite):
         """Checked gradients and rows of a step; see `Backend.inputs`."""
         n, dim = table.shape
@@ -27,7 +33,14 @@ class OnHost(Backend):
         else:
             rows = checked_rows(rows, n)
             shapes = [(len(rows), *shape[1:]), (len(rows), dim)]
-        grads = checked_values("grads", grads, shapes, table.dtype, check_finite=check_finite)
+        grads = checked_values("grads", grads, shapes, table.dtype)
+        largest = self.largest(grads) if check_finite else 0.0
+        if not math.isfinite(largest):
+            refuse_not_finite("grads", grads)
         if np.may_share_memory(grads, table):
             grads = grads.copy()  # a part of the table would change while it is read
-        return grads, rows
+        return Given(grads, rows, largest)
+
+    def largest(self, array):
+        """The largest magnitude in an array, NaN if one is NaN; 0 of none."""
+        return float(np.abs(array).max(initial=0))

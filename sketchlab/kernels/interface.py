@@ -1,6 +1,25 @@
 """What a backend is: the arrays it works on, and how it takes a step."""
 
-__all__ = ["Backend"]
+from typing import Any, NamedTuple
+
+__all__ = ["Backend", "Given"]
+
+
+class Given(NamedTuple):
+    """What a step is given, checked.
+
+    Attributes
+    ----------
+    grads : array, (k, dim)
+    rows : array of integers, (k,), or None
+        None for all rows.
+    largest : float
+        The largest magnitude of a gradient, NaN if one is NaN; 0 where nobody has looked.
+    """
+
+    grads: Any
+    rows: Any
+    largest: float
 
 
 class Backend:
@@ -23,8 +42,17 @@ class Backend:
         """A live store of zeros where the backend's arrays live."""
         raise NotImplementedError
 
+    def checks_finite(self, stores):
+        """Whether gradients are looked at for infinities and NaN where a caller says nothing.
+
+        Parameters
+        ----------
+        stores : iterable of live stores
+        """
+        raise NotImplementedError
+
     def inputs(self, grads, rows, table, shape, check_finite):
-        """Gradients (k, dim) and rows of a step on a table, checked; rows None for all.
+        """Gradients and rows of a step on a table, checked.
 
         Parameters
         ----------
@@ -35,6 +63,10 @@ class Backend:
             Of the table as the caller has it.
         check_finite : bool
 
+        Returns
+        -------
+        Given
+
         Raises
         ------
         InputError
@@ -43,7 +75,7 @@ class Backend:
         """
         raise NotImplementedError
 
-    def step(self, rule, scalars, table, rows, grads, stores):
+    def step(self, rule, scalars, table, given, stores, ready):
         """Take one step on some rows of a table, or on all of them.
 
         Parameters
@@ -54,10 +86,11 @@ class Backend:
             The rule's numbers for this step, in the dtype of the table.
         table : array, (n, dim)
             Changed in place.
-        rows : array of integers, (k,), or None
-            None for all rows.
-        grads : array, (k, dim)
+        given : Given
         stores : sequence of live stores
             One for each of the rule's moments.
+        ready : callable
+            Called once, when memory is there and kernels are compiled, right before the first
+            change: what fails earlier leaves the optimizer as it was.
         """
         raise NotImplementedError

@@ -3,12 +3,12 @@
 import numpy as np
 
 from sketchlab.kernels.host import OnHost
-from sketchlab.rules import added, updates, usable
+from sketchlab.rules import ARRAYS, added, updates, usable
 from sketchlab.stores import coalesce
 
 __all__ = ["Reference"]
 
-_UPDATES = updates(np.sqrt)
+_UPDATES = updates(ARRAYS)
 
 
 class Reference(OnHost):
@@ -16,12 +16,15 @@ class Reference(OnHost):
 
     name = "reference"
 
-    def step(self, rule, scalars, table, rows, grads, stores):
+    def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
-        rows, grads = (np.arange(len(table)), grads) if rows is None else coalesce(rows, grads)
+        rows, grads = np.arange(len(table)), given.grads
+        if given.rows is not None:
+            rows, grads = coalesce(given.rows, given.grads)
+        ready()
         estimates = {"m": None, "v": None}
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
-            store.advance(rows, added(moment.squared, grads), keep, gain)
-            estimates[moment.name] = usable(moment, store.estimate(rows))
+            answers = store.step(rows, added(moment.squared, grads), keep, gain)
+            estimates[moment.name] = usable(moment, answers)
         update = _UPDATES[type(scalars)]
         table[rows] = update(scalars, table[rows], grads, **estimates)

@@ -1,14 +1,12 @@
 """The rule as compiled kernels call it: one function, chosen by the type of its scalars."""
 
-import math
-
 from numba.extending import overload
 
-from sketchlab.rules import updates
+from sketchlab.rules import SCALARS, updates
 
 __all__ = ["update"]
 
-_UPDATES = updates(math.sqrt)
+_UPDATES = updates(SCALARS)
 
 
 def update(h, x, g, m, v):

@@ -4,28 +4,31 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from sketchlab.rules.moments import SECOND
+from sketchlab.rules.rule import Rule
 
-__all__ = ["AdagradRule", "AdagradScalars", "make_update"]
+__all__ = ["AdagradRule", "AdagradScalars", "make_change"]
 
 
 class AdagradScalars(NamedTuple):
     """Numbers of one step, in the dtype of the table."""
 
+    weight_decay: float  # lr·weight_decay
     lr: float
     eps: float
 
 
-def make_update(sqrt):
-    """The scalar rule over a square root that fits the target (NumPy's or the math module's)."""
+def make_change(arithmetic):
+    """What a step takes from a parameter."""
+    sqrt, ratio = arithmetic
 
-    def adagrad(h, x, g, m, v):
-        return x - h.lr * g / (sqrt(v) + h.eps)
+    def adagrad(h, g, m, v):
+        return ratio(h.lr * g, sqrt(v) + h.eps)
 
     return adagrad
 
 
 @dataclass(frozen=True)
-class AdagradRule:
+class AdagradRule(Rule):
     """v ← v + g²;  x ← x − lr·g/(√v + eps)."""
 
     eps: float
@@ -37,4 +40,4 @@ class AdagradRule:
 
     def scalars(self, lr, step):
         """Numbers of step `step` (counted from 1)."""
-        return AdagradScalars(lr, self.eps)
+        return AdagradScalars(lr * self.weight_decay, lr, self.eps)

@@ -5,13 +5,15 @@ from typing import ClassVar, NamedTuple
 
 from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import FIRST, SECOND
+from sketchlab.rules.rule import Rule
 
-__all__ = ["AdamRule", "AdamScalars", "ClippedAdamScalars", "make_clipped_update", "make_update"]
+__all__ = ["AdamRule", "AdamScalars", "ClippedAdamScalars", "make_change", "make_clipped_change"]
 
 
 class AdamScalars(NamedTuple):
     """Numbers of one step, in the dtype of the table."""
 
+    weight_decay: float  # lr·weight_decay
     rate: float  # lr / (1 − beta1ᵗ)
     v_correction: float  # 1 / (1 − beta2ᵗ)
     eps: float
@@ -20,32 +22,35 @@ class AdamScalars(NamedTuple):
 class ClippedAdamScalars(NamedTuple):
     """Numbers of one step whose directions are clipped."""
 
+    weight_decay: float
     rate: float
     v_correction: float
     eps: float
     limit: float  # of (1 − beta1ᵗ)·m̃/√ṽ
 
 
-def make_update(sqrt):
-    """The scalar rule over a square root that fits the target (NumPy's or the math module's)."""
+def make_change(arithmetic):
+    """What a step takes from a parameter."""
+    sqrt, ratio = arithmetic
 
-    def adam(h, x, g, m, v):
-        return x - h.rate * m / (sqrt(v * h.v_correction) + h.eps)
+    def adam(h, g, m, v):
+        return ratio(h.rate * m, sqrt(v * h.v_correction) + h.eps)
 
     return adam
 
 
-def make_clipped_update(sqrt):
+def make_clipped_change(arithmetic):
     """The same with directions kept to what exact moments can reach."""
+    sqrt, ratio = arithmetic
 
-    def clipped_adam(h, x, g, m, v):
-        return x - h.rate * within(m / (sqrt(v * h.v_correction) + h.eps), h.limit)
+    def clipped_adam(h, g, m, v):
+        return h.rate * within(ratio(m, sqrt(v * h.v_correction) + h.eps), h.limit)
 
     return clipped_adam
 
 
 @dataclass(frozen=True)
-class AdamRule:
+class AdamRule(Rule):
     """m ← beta1·m + (1−beta1)·g;  v ← beta2·v + (1−beta2)·g²;  x ← x − lr·m̃/(√ṽ + eps).
 
     m̃ and ṽ are the bias-corrected moments m/(1−beta1ᵗ) and v/(1−beta2ᵗ). With the form of m
@@ -65,7 +70,8 @@ class AdamRule:
         """Numbers of step `step` (counted from 1)."""
         beta1, beta2 = self.betas
         m_correction = 1.0 - beta1**step
-        numbers = lr / m_correction, 1.0 / (1.0 - beta2**step), self.eps
+        v_correction = 1.0 / (1.0 - beta2**step)
+        numbers = lr * self.weight_decay, lr / m_correction, v_correction, self.eps
         if self.clipped_form is None:
             return AdamScalars(*numbers)
         limit = m_correction * largest_ratio(self.betas, step, self.clipped_form)

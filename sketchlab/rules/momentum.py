@@ -4,28 +4,30 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from sketchlab.rules.moments import FIRST
+from sketchlab.rules.rule import Rule
 
-__all__ = ["MomentumRule", "MomentumScalars", "make_update"]
+__all__ = ["MomentumRule", "MomentumScalars", "make_change"]
 
 
 class MomentumScalars(NamedTuple):
     """Numbers of one step, in the dtype of the table."""
 
+    weight_decay: float  # lr·weight_decay
     gradient_rate: float  # lr for Nesterov, else 0
     momentum_rate: float  # lr·momentum for Nesterov, else lr
 
 
-def make_update(sqrt):
-    """The scalar rule; `sqrt` is unused, every rule is made alike."""
+def make_change(arithmetic):
+    """What a step takes from a parameter; `arithmetic` is unused, every rule is made alike."""
 
-    def momentum(h, x, g, m, v):
-        return x - (h.gradient_rate * g + h.momentum_rate * m)
+    def momentum(h, g, m, v):
+        return h.gradient_rate * g + h.momentum_rate * m
 
     return momentum
 
 
 @dataclass(frozen=True)
-class MomentumRule:
+class MomentumRule(Rule):
     """m ← momentum·m + g;  x ← x − lr·m, or x ← x − lr·(g + momentum·m) for Nesterov's."""
 
     momentum: float
@@ -38,6 +40,7 @@ class MomentumRule:
 
     def scalars(self, lr, step):
         """Numbers of step `step` (counted from 1)."""
+        decay = lr * self.weight_decay
         if self.nesterov:
-            return MomentumScalars(lr, lr * self.momentum)
-        return MomentumScalars(0.0, lr)
+            return MomentumScalars(decay, lr, lr * self.momentum)
+        return MomentumScalars(decay, 0.0, lr)

@@ -5,19 +5,21 @@ from typing import ClassVar, NamedTuple
 
 from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import SECOND
+from sketchlab.rules.rule import Rule
 
 __all__ = [
     "ClippedRMSpropScalars",
     "RMSpropRule",
     "RMSpropScalars",
-    "make_clipped_update",
-    "make_update",
+    "make_change",
+    "make_clipped_change",
 ]
 
 
 class RMSpropScalars(NamedTuple):
     """Numbers of one step, in the dtype of the table."""
 
+    weight_decay: float  # lr·weight_decay
     lr: float
     v_correction: float  # 1 / (1 − betaᵗ)
     eps: float
@@ -26,32 +28,35 @@ class RMSpropScalars(NamedTuple):
 class ClippedRMSpropScalars(NamedTuple):
     """Numbers of one step whose directions are clipped."""
 
+    weight_decay: float
     lr: float
     v_correction: float
     eps: float
     limit: float  # of g/√ṽ
 
 
-def make_update(sqrt):
-    """The scalar rule over a square root that fits the target (NumPy's or the math module's)."""
+def make_change(arithmetic):
+    """What a step takes from a parameter."""
+    sqrt, ratio = arithmetic
 
-    def rmsprop(h, x, g, m, v):
-        return x - h.lr * g / (sqrt(v * h.v_correction) + h.eps)
+    def rmsprop(h, g, m, v):
+        return ratio(h.lr * g, sqrt(v * h.v_correction) + h.eps)
 
     return rmsprop
 
 
-def make_clipped_update(sqrt):
+def make_clipped_change(arithmetic):
     """The same with directions kept to what an exact moment can reach."""
+    sqrt, ratio = arithmetic
 
-    def clipped_rmsprop(h, x, g, m, v):
-        return x - h.lr * within(g / (sqrt(v * h.v_correction) + h.eps), h.limit)
+    def clipped_rmsprop(h, g, m, v):
+        return h.lr * within(ratio(g, sqrt(v * h.v_correction) + h.eps), h.limit)
 
     return clipped_rmsprop
 
 
 @dataclass(frozen=True)
-class RMSpropRule:
+class RMSpropRule(Rule):
     """v ← beta·v + (1−beta)·g²;  x ← x − lr·g/(√(v/(1−betaᵗ)) + eps).
 
     If `clipped`, the fraction is clipped to what an exact v can reach.
@@ -68,7 +73,7 @@ class RMSpropRule:
 
     def scalars(self, lr, step):
         """Numbers of step `step` (counted from 1)."""
-        numbers = lr, 1.0 / (1.0 - self.beta**step), self.eps
+        numbers = lr * self.weight_decay, lr, 1.0 / (1.0 - self.beta**step), self.eps
         if not self.clipped:
             return RMSpropScalars(*numbers)
         return ClippedRMSpropScalars(*numbers, largest_ratio((0.0, self.beta), step, "lazy"))

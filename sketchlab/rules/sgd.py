@@ -1,36 +1,33 @@
 """Stochastic gradient descent: no auxiliary variable."""
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
-__all__ = ["SGDRule", "SGDScalars", "make_update"]
+from sketchlab.rules.rule import Rule
+
+__all__ = ["SGDRule", "SGDScalars", "make_change"]
 
 
 class SGDScalars(NamedTuple):
     """Numbers of one step, in the dtype of the table."""
 
+    weight_decay: float  # lr·weight_decay
     lr: float
 
 
-def make_update(sqrt):
-    """The scalar rule; `sqrt` is unused, every rule is made alike."""
+def make_change(arithmetic):
+    """What a step takes from a parameter; `arithmetic` is unused, every rule is made alike."""
 
-    def sgd(h, x, g, m, v):
-        return x - h.lr * g
+    def sgd(h, g, m, v):
+        return h.lr * g
 
     return sgd
 
 
 @dataclass(frozen=True)
-class SGDRule:
+class SGDRule(Rule):
     """x ← x − lr·g."""
-
-    moments: ClassVar = ()
-
-    def recursions(self):
-        """No moments, no recursions."""
-        return ()
 
     def scalars(self, lr, step):
         """Numbers of step `step` (counted from 1)."""
-        return SGDScalars(lr)
+        return SGDScalars(lr * self.weight_decay, lr)

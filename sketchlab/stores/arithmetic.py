@@ -16,6 +16,7 @@ __all__ = [
     "lower",
     "median_of_three",
     "outer_estimate",
+    "own_cell",
 ]
 
 
@@ -30,9 +31,19 @@ def active_cell(cell, active_rows, keep_less_one):
     """A cell decayed once by each of the active rows in it, all reading it before any writes.
 
     The ``bucket`` decay of the released kernels: cell + K·(keep − 1)·cell for K active rows.
-    With one row a cell it is the exact, lazily decayed variable.
     """
     return cell + active_rows * keep_less_one * cell
+
+
+@register_jitable
+def own_cell(cell, added, keep_less_one, gain):
+    """A cell after the step of one row alone: the exact variable, lazily decayed.
+
+    It is also what a row of a sketch with ``bucket`` decay is answered: each of its cells with
+    its own update and no other row's (the released kernels). The median and the minimum keep
+    order, so that it is the same whether it is taken of the cells or of their combination.
+    """
+    return cell + keep_less_one * cell + gain * added
 
 
 @register_jitable

@@ -13,7 +13,7 @@ too.
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
-from sketchlab.stores.arithmetic import active_cell, conservative_target, lazy_change
+from sketchlab.stores.arithmetic import active_cell, conservative_target, lazy_change, own_cell
 from sketchlab.stores.scaled import ScaledStore
 
 __all__ = ["CellStore"]
@@ -118,6 +118,18 @@ class CellStore(ScaledStore):
             active_rows = active_rows.astype(self.dtype)[:, None]
             cells[touched] = active_cell(cells[touched], active_rows, keep - 1.0)
             np.add.at(cells, slots, signs * (gain * added))
+
+    def step(self, rows, added, keep, gain):
+        """Take a step by `advance`; what it answers to the rule, (k, dim).
+
+        Under ``bucket`` decay a row's answer has its own update and no other row's, as in the
+        released kernels, which do not read again what other rows add: keep·x̂ + gain·u.
+        """
+        if self.decay != "bucket":
+            return super().step(rows, added, keep, gain)
+        answers = own_cell(self.estimate(rows), added, keep - 1.0, gain)
+        self.advance(rows, added, keep, gain)
+        return answers
 
     def begin_step(self, keep, gain):
         """Decay everything where the decay is global; the gain as the divided table needs it."""

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
-from sketchlab.stores.description import Clean, checked_flag
+from sketchlab.stores.description import Clean
 from sketchlab.stores.sketches import SketchDescription, SketchStore
-from sketchlab.validation import checked_rows
+from sketchlab.validation import checked_flag, checked_rows
 
 __all__ = ["CountMinSketch"]
 

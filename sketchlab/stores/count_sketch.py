@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sketchlab import hashing
-from sketchlab.stores.description import Clean, checked_flag, decay_with_weights
+from sketchlab.stores.description import Clean, decay_with_weights
 from sketchlab.stores.sketches import SketchDescription, SketchStore
-from sketchlab.validation import checked_rows
+from sketchlab.validation import checked_flag, checked_rows
 
 __all__ = ["CountSketch"]
 
@@ -39,7 +39,7 @@ class CountSketch(SketchDescription):
     decay : {"lazy", "global", "bucket"}, optional
         ``"lazy"``, the default: Spring et al. (2019), Algorithms 2–4. ``"global"``: the linear
         sketch of the dense recursion, for which the theory holds. ``"bucket"``: the kernels they
-        released.
+        released; a step's answers have the row's own update alone, `query` reads all of them.
     seed : int
         Of the hash functions, 0 <= seed < 2**64.
     clean : Clean, optional

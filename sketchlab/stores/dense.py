@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sketchlab.stores.cells import CellStore
-from sketchlab.stores.description import Description, checked_flag, decay_with_weights
-from sketchlab.validation import checked_choice
+from sketchlab.stores.description import Description, decay_with_weights
+from sketchlab.validation import checked_choice, checked_flag
 
 __all__ = ["Dense"]
 

@@ -10,7 +10,7 @@ from sketchlab.errors import ConfigurationError, StoreSizeWarning
 from sketchlab.hashing import MAX_ROWS
 from sketchlab.validation import FLOATS, checked_count, checked_number
 
-__all__ = ["Clean", "Description", "checked_flag", "decay_with_weights"]
+__all__ = ["Clean", "Description", "decay_with_weights"]
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,6 @@ class Description:
         if "tail" in fields:
             fields["tail"] = Description.from_dict(fields["tail"])
         return kinds[name](**fields)
-
-
-def checked_flag(name, value):
-    """True or False, refused if it is anything else."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ConfigurationError(f"{name}={value!r}: give True or False")
-    return bool(value)
 
 
 def decay_with_weights(decay, row_weights):

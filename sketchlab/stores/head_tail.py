@@ -14,8 +14,14 @@ from sketchlab.errors import ConfigurationError
 from sketchlab.stores.cells import CellStore
 from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.count_sketch import CountSketch
-from sketchlab.stores.description import Description, checked_flag
-from sketchlab.validation import checked_choice, checked_count, checked_number, checked_rows
+from sketchlab.stores.description import Description
+from sketchlab.validation import (
+    checked_choice,
+    checked_count,
+    checked_flag,
+    checked_number,
+    checked_rows,
+)
 
 __all__ = ["HeadTail"]
 
@@ -49,6 +55,11 @@ class HeadTailStore(CellStore):
 
     def _part_for_tail(self, shape, dtype):
         return self.flat_cells[self.heads :].reshape(*shape)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        # in a copy, too, the tail's table is a part of the cells
+        self.tail.cells = self._part_for_tail(self.tail.cells.shape, self.dtype)
 
     @property
     def depth(self):

@@ -19,6 +19,9 @@ class LiveStore:
     dtype : dtype
     """
 
+    #: Whether rows share what is kept, so that what one row is given can reach others.
+    shared = True
+
     def __init__(self, description, n, dim, dtype):
         self.description = description
         self.n, self.dim, self.dtype = n, dim, dtype
@@ -35,6 +38,15 @@ class LiveStore:
         keep, gain : float
         """
         raise NotImplementedError
+
+    def step(self, rows, added, keep, gain):
+        """Take a step by `advance`; what it answers to the rule, (k, dim).
+
+        Here the store as all additions leave it. A store whose answers are of the cells as they
+        were before other rows' additions gives its own.
+        """
+        self.advance(rows, added, keep, gain)
+        return self.estimate(rows)
 
     def estimate(self, rows):
         """The store's answers (k, dim) for valid rows; `query` without its checks."""

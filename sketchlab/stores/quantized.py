@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sketchlab.errors import ConfigurationError
 from sketchlab.stores.arithmetic import lazy_change
 from sketchlab.stores.code_book import SIGN, code_book, code_lines, nearest_codes
 from sketchlab.stores.description import Description
 from sketchlab.stores.scaled import ScaledStore
-from sketchlab.validation import checked_choice, checked_count
+from sketchlab.validation import checked_choice, checked_count, checked_flag
 
 __all__ = ["Quantized"]
 
@@ -27,6 +26,7 @@ class QuantizedStore(ScaledStore):
     """
 
     arrays, divided = ("codes", "scales"), ("scales",)
+    shared = False
 
     def __init__(self, description, n, dim, dtype, zeros):
         super().__init__(description, n, dim, dtype)
@@ -134,9 +134,7 @@ class Quantized(Description):
         object.__setattr__(self, "bits", int(checked_choice("bits", self.bits, (8,))))
         object.__setattr__(self, "block", checked_count("block", self.block, 1))
         checked_choice("decay", self.decay, ("lazy", "global"))
-        if not isinstance(self.signed, (bool, np.bool_)):
-            raise ConfigurationError(f"signed={self.signed!r}: give True or False")
-        object.__setattr__(self, "signed", bool(self.signed))
+        object.__setattr__(self, "signed", checked_flag("signed", self.signed))
 
     def _live(self, n, dim, dtype, zeros):
         return QuantizedStore(self, n, dim, dtype, zeros)

@@ -22,6 +22,7 @@ class RowWiseStore(ScaledStore):
     """
 
     arrays = divided = ("values",)
+    shared = False
 
     def __init__(self, description, n, dim, dtype, zeros):
         super().__init__(description, n, dim, dtype)

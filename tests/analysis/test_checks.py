@@ -82,6 +82,10 @@ def constant_answer(patch):
     patch.setattr(CountMinStore, "combine", lambda self, signed: np.ones_like(signed[0]))
 
 
+def no_answer(patch):
+    patch.setattr(CountMinStore, "combine", lambda self, signed: np.zeros_like(signed[0]))
+
+
 def one_bucket(patch):
     def slots(self, rows):
         first = np.arange(self.depth)[:, None] * self.width
@@ -187,6 +191,7 @@ BROKEN = [
     ("graceful-width", one_bucket, REFUTED),
     ("adaptive-stream", one_bucket, REFUTED),
     ("lemma-b2", true_lemma, HOLDS),
+    ("facts-f1-f4", no_answer, REFUTED),
     ("facts-f1-f4", timid_conservative_update, REFUTED),
     ("facts-f1-f4", eager_conservative_update, REFUTED),
     ("facts-f1-f4", forgotten_collisions, REFUTED),

@@ -15,7 +15,7 @@ N, DIM, STEPS = 16, 5, 60
 SNAPSHOTS = [1, 2, 3, 10, 30, STEPS]
 
 # (case, torch class, settings, stream). SparseAdam and RMSprop place eps elsewhere than we do:
-# there it is too small to matter.
+# there it is too small to matter. SGD couples its weight decay, which for SGD is the same.
 CASES = [
     ("sgd", "SGD", {"lr": 0.1}, "dense"),
     ("momentum", "SGD", {"lr": 0.1, "momentum": 0.9}, "dense"),
@@ -24,6 +24,13 @@ CASES = [
     ("rmsprop", "RMSprop", {"lr": 0.01, "alpha": 0.95, "eps": 1e-20}, "dense"),
     ("adam", "Adam", {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-3}, "dense"),
     ("adam_beta1_0", "Adam", {"lr": 0.01, "betas": (0.0, 0.99), "eps": 1e-3}, "dense"),
+    ("sgd_decayed", "SGD", {"lr": 0.1, "weight_decay": 0.05}, "dense"),
+    (
+        "adamw",
+        "AdamW",
+        {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-3, "weight_decay": 0.1},
+        "dense",
+    ),
     ("sgd_sparse", "SGD", {"lr": 0.1}, "sparse"),
     ("adagrad_sparse", "Adagrad", {"lr": 0.1, "eps": 1e-10}, "sparse"),
     ("sparse_adam", "SparseAdam", {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-20}, "sparse"),

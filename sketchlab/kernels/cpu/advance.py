@@ -19,9 +19,15 @@ from sketchlab.kernels.cpu.columns import (
     to_target,
 )
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
-from sketchlab.kernels.cpu.sorting import bits_of, key_of, sort_keys, starts_group, value_of
 from sketchlab.kernels.cpu.tiles import gather, read_tile
-from sketchlab.kernels.cpu.views import BUCKET, CONSERVATIVE, LAZY, is_written, locate
+from sketchlab.kernels.cpu.views import (
+    BUCKET,
+    CONSERVATIVE,
+    LAZY,
+    answers_first,
+    is_written,
+    locate,
+)
 from sketchlab.rules import added
 from sketchlab.stores.arithmetic import higher
 
@@ -67,52 +73,54 @@ def write_changes(view, now, work, change, grads, source, part, parts, tile_rows
 
 
 @register_jitable
-def decay_buckets(view, now, j, k, slots, keys, counts):
-    """Decay the cells of one hash function, each once by every active row in it."""
-    cells = view.cells
-    for i in range(k):
-        keys[0, i] = key_of(slots[i], i)
-    ordered = keys[sort_keys(keys, k, bits_of(cells.shape[0]), counts)]
-    start = 0
-    for e in range(1, k + 1):
-        if e == k or starts_group(ordered, e):
-            slot = value_of(ordered[start])
-            # a row of the head has one cell, which the first hash function changes
-            if j == 0 or slot >= view.heads:
-                decay_cell(cells[slot], cells.dtype.type(e - start), now.keep_less_one)
-            start = e
-
-
-@register_jitable
-def change_cells(view, now, work, unit, owners, tile_rows, change, grads, source):
+def change_cells(view, now, work, unit, owners, tile_rows, active, change, grads, source):
     """Make the changes of one owner's cells under one hash function, in the order of the rows."""
     j, owner = unit // owners, unit % owners
     k, dim, picked = source.size, view.cells.shape[1], work.picked[unit, view.place]
     slots, signs = work.slots[view.place, j], work.signs[view.place, j]
     changes = change[: k * dim if is_written(view) else 0].reshape((-1, dim))
+    if view.mode == BUCKET:
+        count_rows(slots[:k], view.heads, j, owner, owners, active)
     for start in range(0, k, CHUNK):
         stop = min(start + CHUNK, k)
-        count = pick(slots, view.heads, j, owner, owners, start, stop, picked)
+        mine = picked[: pick(slots, view.heads, j, owner, owners, start, stop, picked)]
         if tile_rows > 1:
-            change_short(view, now, slots, signs, picked[:count], grads, source, changes)
+            change_short(view, now, slots, signs, mine, active, grads, source, changes)
         else:
-            change_long(view, now, slots, signs, picked[:count], grads, source, changes)
+            change_long(view, now, slots, signs, mine, active, grads, source, changes)
+
+
+@register_jitable
+def owns(owner, owners, slot, heads, j):
+    """Whether a cell is the owner's to change under hash function j."""
+    mine = (slot >> _NEIGHBOURS) & (owners - 1) == owner
+    # a row of the head has one cell, which the first hash function changes
+    return mine and (j == 0 or slot >= heads)
+
+
+@register_jitable
+def count_rows(slots, heads, j, owner, owners, active):
+    """Count the rows of each of the owner's cells: all of them decay it, when it is met first."""
+    for slot in slots:
+        if owns(owner, owners, slot, heads, j):
+            active[slot] = 0
+    for slot in slots:
+        if owns(owner, owners, slot, heads, j):
+            active[slot] += 1
 
 
 @register_jitable
 def pick(slots, heads, j, owner, owners, start, stop, picked):
     """The numbers of the rows from `start` to `stop` whose cell is the owner's; how many."""
-    mask = owners - 1
     count = 0
     for i in range(start, stop):
         picked[count] = i
-        mine = (slots[i] >> _NEIGHBOURS) & mask == owner
-        count += mine and (j == 0 or slots[i] >= heads)
+        count += owns(owner, owners, slots[i], heads, j)
     return count
 
 
 @register_jitable
-def change_long(view, now, slots, signs, picked, grads, source, change):
+def change_long(view, now, slots, signs, picked, active, grads, source, change):
     """Change the cells of the picked rows, of many columns each."""
     cells, ahead = view.cells, rows_ahead(view.cells)
     written = is_written(view)
@@ -131,11 +139,14 @@ def change_long(view, now, slots, signs, picked, grads, source, change):
         elif view.mode == CONSERVATIVE:
             raise_cell(cell, change[i])
         else:
+            if view.mode == BUCKET and active[slots[i]] > 0:
+                decay_cell(cell, cell.dtype.type(active[slots[i]]), now.keep_less_one)
+                active[slots[i]] = 0
             add_gradient(cell, sign * now.gain, grads[source[i]], view.squared)
 
 
 @register_jitable
-def change_short(view, now, slots, signs, picked, grads, source, change):
+def change_short(view, now, slots, signs, picked, active, grads, source, change):
     """Change the cells of the picked rows, of few columns each."""
     cells, squared, dim = view.cells, view.squared, view.cells.shape[1]
     for e in range(picked.size):
@@ -148,30 +159,40 @@ def change_short(view, now, slots, signs, picked, grads, source, change):
             for c in range(dim):
                 cells[slot, c] = higher(cells[slot, c], change[i, c])
         else:
+            if view.mode == BUCKET and active[slot] > 0:
+                decay_cell(cells[slot], cells.dtype.type(active[slot]), now.keep_less_one)
+                active[slot] = 0
             gain, given = sign * now.gain, source[i]
             for c in range(dim):
                 cells[slot, c] += gain * added(squared, grads[given, c])
 
 
 @kernel
-def advance(first, first_now, second, second_now, work, rows, grads, source, parts, tile_rows):
+def advance(
+    late, first, first_now, second, second_now, work, rows, grads, source, parts, tile_rows
+):
     """One step x ← keep·x + gain·u of two stores whose rows share cells.
 
     A store of depth 0 takes no part. `grads[source[i]]` is the gradient of row number i. The number
-    of parts only splits the work.
+    of parts only splits the work. A first call finds the cells of all rows, and advances the stores
+    that answer afterwards; a `late` one advances those that had to answer before.
     """
     k = rows.size
-    first_depth, second_depth = first.constants.shape[0], second.constants.shape[0]
+    first_depth = first.constants.shape[0] if answers_first(first) == late else 0
+    second_depth = second.constants.shape[0] if answers_first(second) == late else 0
     first_slots, second_slots = work.slots[first.place], work.slots[second.place]
+    first_active = work.active
+    second_active = work.active[first.cells.shape[0] if first.mode == BUCKET else 0 :]
     first_change = work.change
     second_change = work.change[k * first.cells.shape[1] if is_written(first) else 0 :]
 
-    for p in prange(parts):
-        start, stop = k * p // parts, k * (p + 1) // parts
-        locate(first, first_now, rows, start, stop, first_slots, work.signs[first.place])
-        locate(second, second_now, rows, start, stop, second_slots, work.signs[second.place])
+    if not late:
+        for p in prange(parts):
+            start, stop = k * p // parts, k * (p + 1) // parts
+            locate(first, first_now, rows, start, stop, first_slots, work.signs[first.place])
+            locate(second, second_now, rows, start, stop, second_slots, work.signs[second.place])
 
-    if is_written(first) or is_written(second):
+    if not late and (is_written(first) or is_written(second)):
         for p in prange(parts):
             if is_written(first):
                 write_changes(
@@ -182,22 +203,17 @@ def advance(first, first_now, second, second_now, work, rows, grads, source, par
                     second, second_now, work, second_change, grads, source, p, parts, tile_rows
                 )
 
-    if first.mode == BUCKET or second.mode == BUCKET:
-        for q in prange(first_depth + second_depth):
-            keys, counts = work.keys[q], work.counts[q : q + 1]
-            j = q - first_depth
-            if j < 0 and first.mode == BUCKET:
-                decay_buckets(first, first_now, q, k, first_slots[q], keys, counts)
-            elif j >= 0 and second.mode == BUCKET:
-                decay_buckets(second, second_now, j, k, second_slots[j], keys, counts)
-
     owners = owners_of_cells(first_depth + second_depth, parts)
     first_units = first_depth * owners
     for q in prange(first_units + second_depth * owners):
-        if q < first_units:
-            change_cells(first, first_now, work, q, owners, tile_rows, first_change, grads, source)
-        else:
-            unit = q - first_units
+        unit = q - first_units
+        if unit < 0:
+            active, change = first_active, first_change
             change_cells(
-                second, second_now, work, unit, owners, tile_rows, second_change, grads, source
+                first, first_now, work, q, owners, tile_rows, active, change, grads, source
+            )
+        else:
+            active, change = second_active, second_change
+            change_cells(
+                second, second_now, work, unit, owners, tile_rows, active, change, grads, source
             )

@@ -1,11 +1,11 @@
 """The compiled CPU backend: what a step runs, on which scratch memory.
 
 A step is (1) equal rows summed, (2) every auxiliary variable advanced where rows share its cells,
-(3) in one pass over the rows: the variables read, the rule applied, the parameters moved. The
-result is the same to the bit for any number of threads.
+(3) in one pass over the rows: the variables read, the rule applied, the parameters moved. Under
+``bucket`` decay (2) comes last, as its answers are of the cells before it. The result is the same
+to the bit for any number of threads.
 """
 
-import threading
 from weakref import WeakKeyDictionary
 
 import numba
@@ -15,6 +15,7 @@ from sketchlab.kernels.cpu.advance import CHUNK, advance, owners_of_cells
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
 from sketchlab.kernels.cpu.move import move
 from sketchlab.kernels.cpu.sorting import RADIX
+from sketchlab.kernels.cpu.threads import check_not_lost, one_at_a_time
 from sketchlab.kernels.cpu.tiles import rows_in_tile
 from sketchlab.kernels.cpu.views import (
     ADD,
@@ -27,6 +28,7 @@ from sketchlab.kernels.cpu.views import (
     Now,
     View,
     Work,
+    answers_first,
     is_written,
 )
 from sketchlab.kernels.host import OnHost
@@ -44,13 +46,12 @@ _ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64
 _LARGE = 1 << 22  # numbers in a step, above which both moments write changes in one place
 _WORTH_THREADS = 1 << 14  # numbers in a step, below which threads cost more than they bring
 
-# Numba's workqueue layer aborts the process when two Python threads run parallel kernels at once;
-# a step uses all cores anyway, so steps take turns.
-_ONE_AT_A_TIME = threading.Lock()
-
 
 class CPU(OnHost):
-    """The backend of one optimizer; keeps its scratch memory, O(k·dim) numbers, between steps."""
+    """The backend of one optimizer; keeps its scratch memory between steps.
+
+    It is O(k·dim) numbers, and one for every cell of a sketch with ``bucket`` decay.
+    """
 
     name = "cpu"
 
@@ -59,22 +60,29 @@ class CPU(OnHost):
         self._counted = np.arange(0)
         self._fitted = None, None
         self._views = WeakKeyDictionary()
+        self._compiled = set()
 
-    def step(self, rule, scalars, table, rows, grads, stores):
+    def __reduce__(self):
+        return CPU, ()  # scratch memory is not copied
+
+    def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
-        with _ONE_AT_A_TIME:
+        check_not_lost()
+        with one_at_a_time():
             threads = numba.get_num_threads()
-            if grads.size >= _WORTH_THREADS or threads == 1:
-                self._step(rule, scalars, table, rows, _writeable(grads), stores)
+            if given.grads.size >= _WORTH_THREADS or threads == 1:
+                self._step(rule, scalars, table, given, stores, ready)
                 return
             numba.set_num_threads(1)
             try:
-                self._step(rule, scalars, table, rows, _writeable(grads), stores)
+                self._step(rule, scalars, table, given, stores, ready)
             finally:
                 numba.set_num_threads(threads)
 
-    def _step(self, rule, scalars, table, rows, grads, stores):
-        rows, grads, source = self.coalesce(len(table), rows, grads)
+    def _step(self, rule, scalars, table, given, stores, ready):
+        rows, grads, source = self.coalesce(len(table), given.rows, _writeable(given.grads))
+        self._prepare(rule, scalars, table, rows, grads, stores)
+        ready()
         m = v = _unkept(table)
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
             advanced = self._cells if isinstance(store, CellStore) else self._answers
@@ -82,6 +90,28 @@ class CPU(OnHost):
             m, v = (m, kept) if moment.squared else (kept, v)
         work, parts, tile_rows = self._advance(m, v, rows, grads, source)
         move(scalars, table, rows, grads, source, *m, *v, work, parts, tile_rows)
+        if answers_first(m[0]) or answers_first(v[0]):
+            advance(True, *m, *v, work, rows, grads, source, parts, tile_rows)
+
+    def _prepare(self, rule, scalars, table, rows, grads, stores):
+        """Ask for memory and have kernels compiled, by a step on no rows, before anything changes.
+
+        What either of them raises, Ctrl-C included, then leaves the optimizer as it was.
+        """
+        m = v = unkept = _unkept(table)
+        for moment, store in zip(rule.moments, stores):
+            if isinstance(store, CellStore):
+                view = self._view(moment, store), unkept[1]
+                m, v = (m, view) if moment.squared else (view, v)
+        work, parts, tile_rows, _ = self._work(m[0], v[0], *grads.shape)
+        shared = any(map(_shares_cells, stores))
+        key = type(scalars), table.dtype, shared
+        if key not in self._compiled:
+            none = rows[:0]
+            if shared:
+                advance(*unkept, *unkept, work, none, grads, none, parts, tile_rows)
+            move(scalars, table, none, grads, none, *unkept, *unkept, work, parts, tile_rows)
+            self._compiled.add(key)
 
     def coalesce(self, n, rows, grads):
         """Distinct ascending rows, their gradients, and which gradient belongs to which row.
@@ -171,31 +201,34 @@ class CPU(OnHost):
 
     def _advance(self, first, second, rows, grads, source):
         """Advance the cells that rows share; the scratch memory, parts and rows in a tile."""
-        k, dim, parts = len(rows), grads.shape[1], numba.get_num_threads()
-        tile_rows = rows_in_tile(dim)
         views = first[0], second[0]
-        # a large step writes down the changes of one moment in the place of the other's
-        apart = k * dim > _LARGE and all(map(is_written, views))
-        work = self._fit(views, k, dim, parts, apart)
+        work, parts, tile_rows, apart = self._work(*views, len(rows), grads.shape[1])
         pairs = [(first, second)]
         if apart:
             pairs = [(first, _unkept(views[0].cells)), (_unkept(views[1].cells), second)]
         if any(view.mode >= ADD for view in views):
             for one, other in pairs:
-                advance(*one, *other, work, rows, grads, source, parts, tile_rows)
+                advance(False, *one, *other, work, rows, grads, source, parts, tile_rows)
         return work, parts, tile_rows
+
+    def _work(self, first, second, k, dim):
+        """Scratch memory, parts, rows in a tile, and whether moments are advanced one by one."""
+        parts, views = numba.get_num_threads(), (first, second)
+        # a large step writes down the changes of one moment in the place of the other's
+        apart = k * dim > _LARGE and all(map(is_written, views))
+        return self._fit(views, k, dim, parts, apart), parts, rows_in_tile(dim), apart
 
     def _fit(self, views, k, dim, parts, apart):
         """Scratch memory for a step on k rows."""
         dtype, array = views[0].cells.dtype, self._scratch.array
         depths, modes = [len(view.constants) for view in views], [view.mode for view in views]
         fitted, work = self._fitted
-        key = k, dim, parts, apart, dtype, depths, modes
+        counted = [len(view.cells) for view in views if view.mode == BUCKET]
+        key = k, dim, parts, apart, dtype, depths, modes, counted
         if key == fitted:
             return work
         depth, both = max(depths), sum(depths)
         written = 1 if apart else sum(map(is_written, views))
-        sorted_depth = both if BUCKET in modes else 0
         owners = max(map(owners_of_cells, (both, *depths), (parts,) * 3))
         work = Work(
             slots=array("slots", (2, depth, k), np.int64),
@@ -203,8 +236,7 @@ class CPU(OnHost):
             change=array("change", (written * k * dim,), dtype),
             buffers=array("buffers", (parts, 4 + depth, dim * rows_in_tile(dim)), dtype),
             picked=array("picked", (both * owners, 2, CHUNK), np.int64),
-            keys=array("keys of cells", (sorted_depth, 2, k), np.uint64),
-            counts=array("counts of cells", (sorted_depth, RADIX), np.int64),
+            active=array("active rows", (sum(counted),), np.int32),
         )
         self._fitted = key, work
         return work
@@ -236,3 +268,10 @@ def _view(moment, store):
 def _writeable(array):
     """The array, or a copy of a read-only one, for which kernels would be compiled once more."""
     return array if array.flags.writeable else array.copy()
+
+
+def _shares_cells(store):
+    """Whether kernels advance cells of the store that several rows share."""
+    return isinstance(store, BucketMeanStore) or (
+        isinstance(store, CellStore) and not store.private
+    )

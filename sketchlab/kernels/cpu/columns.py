@@ -15,6 +15,7 @@ from sketchlab.stores.arithmetic import (
     lazy_change,
     lower,
     median_of_three,
+    own_cell,
 )
 
 __all__ = [
@@ -146,10 +147,9 @@ def decay_cell(cell, active_rows, keep_less_one):
 @register_jitable
 def advance_own(cell, gradient, squared, keep_less_one, gain):
     """Advance the cell of one row alone."""
-    one = cell.dtype.type(1)
     if squared:
         for c in range(cell.size):
-            cell[c] = active_cell(cell[c], one, keep_less_one) + gain * added(True, gradient[c])
+            cell[c] = own_cell(cell[c], added(True, gradient[c]), keep_less_one, gain)
     else:
         for c in range(cell.size):
-            cell[c] = active_cell(cell[c], one, keep_less_one) + gain * added(False, gradient[c])
+            cell[c] = own_cell(cell[c], added(False, gradient[c]), keep_less_one, gain)

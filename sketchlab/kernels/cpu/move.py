@@ -7,7 +7,7 @@ from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.columns import advance_own
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
-from sketchlab.kernels.cpu.views import GIVEN, OWN, UNKEPT
+from sketchlab.kernels.cpu.views import BUCKET, GIVEN, OWN, UNKEPT
 from sketchlab.kernels.rule import update
 from sketchlab.stores.arithmetic import higher
 
@@ -45,6 +45,8 @@ def read_moment(view, now, work, rows, start, stop, tile_rows, gradient, ordered
     else:
         slots, signs = work.slots[view.place], work.signs[view.place]
         read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer)
+        if view.mode == BUCKET:
+            advance_own(answer, gradient, view.squared, now.keep_less_one, now.gain)
     if scales.size == 1:
         return scales[0]
     if tile_rows == 1:

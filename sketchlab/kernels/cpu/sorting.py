@@ -1,4 +1,4 @@
-"""Stable sorting of small integers, by which rows and cells are grouped in linear time.
+"""Stable sorting of small integers, by which rows are grouped in linear time.
 
 A value and its place among the values are one number of 64 bits, sorted by the value's bits alone.
 NumPy's stable sort compares; a radix sort over as many bits as the values have is several times
@@ -18,7 +18,6 @@ __all__ = [
     "key_of",
     "move_digits",
     "place_of",
-    "sort_keys",
     "starts_group",
     "value_of",
 ]
@@ -94,19 +93,3 @@ def move_digits(keys, target, shift, start, stop, places):
         digit = digit_of(keys[e], shift)
         target[places[digit]] = keys[e]
         places[digit] += 1
-
-
-@register_jitable
-def sort_keys(keys, count, bits, counts):
-    """Sort the first `count` keys of ``keys[0]`` by their values, of so many bits.
-
-    They end in ``keys[0]`` or in ``keys[1]``, scratch until then: in which is returned. `counts`
-    (1, RADIX) is scratch.
-    """
-    now = 0
-    for shift in range(VALUE, VALUE + bits, DIGIT_BITS):
-        count_digits(keys[now], shift, 0, count, counts[0])
-        first_places(counts, 1)
-        move_digits(keys[now], keys[1 - now], shift, 0, count, counts[0])
-        now = 1 - now
-    return now

@@ -18,6 +18,7 @@ __all__ = [
     "Now",
     "View",
     "Work",
+    "answers_first",
     "is_written",
     "locate",
 ]
@@ -58,14 +59,19 @@ class Work(NamedTuple):
     change: np.ndarray  # (k · dim,) for every lazy or conservative moment
     buffers: np.ndarray  # (threads, 4 + depth, columns of a tile)
     picked: np.ndarray  # (depth · owners, 2, CHUNK), for both moments
-    keys: np.ndarray  # (depth of both, 2, k), where one has bucket decay
-    counts: np.ndarray  # (depth of both, RADIX), likewise
+    active: np.ndarray  # (cells,): the step's rows in each, of every moment with bucket decay
 
 
 @register_jitable
 def is_written(view):
     """Whether the changes of all rows are written down before the first is made."""
     return view.mode == LAZY or view.mode == CONSERVATIVE
+
+
+@register_jitable
+def answers_first(view):
+    """Whether a step reads the answers before it changes the cells."""
+    return view.mode == BUCKET
 
 
 @register_jitable

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sketchlab.errors import ConfigurationError
+from sketchlab.errors import BackendError, ConfigurationError
 from sketchlab.kernels.cuda import inputs
 from sketchlab.kernels.cuda.active import EveryRow, SortedRows
 from sketchlab.kernels.cuda.arrays import empty, overlap, stream_of, zeros
@@ -12,7 +12,7 @@ from sketchlab.kernels.cuda.move import move
 from sketchlab.kernels.cuda.plans import plan_for
 from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
-from sketchlab.kernels.interface import Backend
+from sketchlab.kernels.interface import Backend, Given
 from sketchlab.kernels.scratch import Scratch
 from sketchlab.stores import HeadTail, Rank1SVD
 
@@ -29,15 +29,17 @@ class CUDA(Backend):
     A sparse step is (1) rows sorted on the device, so that equal ones meet; (2) for every
     auxiliary variable in a sketch its cells advanced: changes that depend on answers written
     down first, (k, dim), then added by atomics; (3) one kernel that reads the variables, applies
-    the rule and moves the parameters. Exact variables are advanced in (3), where they are read.
+    the rule and moves the parameters. Exact variables are advanced in (3), where they are read;
+    sketches with ``bucket`` decay after it, as their answers are of the cells before the step.
     A row's gradients are summed whenever its gradient is needed.
 
     A dense step never stores a value of an auxiliary variable for each parameter. With exact
     variables and ``SGD`` it is one pass over the table. With sketches it is two: every addition
-    must come before the first answer, since rows share cells; the first pass reads the gradients
-    only. ``"lazy"`` and conservative changes read old answers while cells already move, so a
-    dense step takes a snapshot of the sketch first, which is smaller than the table; a rank-one
-    store reads the gradients twice, for its rows and for its columns.
+    must come before the first answer (under ``"bucket"`` after the last), since rows share cells;
+    the pass that adds reads the gradients only. ``"lazy"`` and conservative changes read old
+    answers while cells already move, so a dense step takes a snapshot of the sketch first, which
+    is smaller than the table; a rank-one store reads the gradients twice, for its rows and for
+    its columns.
 
     Parameters
     ----------
@@ -66,6 +68,14 @@ class CUDA(Backend):
         # a compiler that is missing shows now, not in the middle of a step
         self._run.flat(fill, 1, empty(1, np.float32), np.float32(0))
 
+    def __reduce__(self):
+        if self._stream is not None and not isinstance(self._stream, int):
+            raise BackendError(
+                f"this optimizer runs on a stream of its own, {self._stream!r}, which cannot be "
+                "copied: make another optimizer and give it state_dict()"
+            )
+        return _copied, (self._deterministic, self._stream, self._run)
+
     # -- what the backend's arrays are ---------------------------------------------------------
 
     def view(self, table):
@@ -86,6 +96,10 @@ class CUDA(Backend):
             )
         self._run.use(self._stream)
         return description.allocate(n, dim, dtype, zeros=zeros(self._run))
+
+    def checks_finite(self, stores):
+        """Only where the caller asks for it: the host would wait for the device at every step."""
+        return False
 
     def inputs(self, grads, rows, table, shape, check_finite):
         """Gradients and rows of a step, checked; their values only where `check_finite` is set.
@@ -109,18 +123,20 @@ class CUDA(Backend):
                 apart = self._scratch.array("grads", grads.shape, grads.dtype)
                 apart.copy_to_device(grads, stream=self._run.stream)
                 grads = apart
-        return grads, rows
+        return Given(grads, rows, 0.0)
 
     # -- a step --------------------------------------------------------------------------------
 
-    def step(self, rule, scalars, table, rows, grads, stores):
+    def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
+        grads, rows, _ = given
         items = int(table.shape[0] if rows is None else rows.size)
         n = int(table.shape[0])
         # plans and sorting ask for all the memory; nothing has changed up to there
         tools = self._run, self._scratch, self._deterministic
         plans = [plan_for(store, items, *tools) for store in stores]
         active = EveryRow(n) if rows is None else self._sorted(rows, n)
+        ready()
         views = {"m": NoMoment(False), "v": NoMoment(True)}
         for moment, plan, (keep, gain) in zip(rule.moments, plans, rule.recursions()):
             views[moment.name] = plan.advance(active, items, grads, moment, keep, gain)
@@ -128,6 +144,8 @@ class CUDA(Backend):
             self._run.rows(
                 move, items, table.shape[1], scalars, table, active, items, grads, *views.values()
             )
+            for plan in plans:
+                plan.finish()
 
     def _sorted(self, rows, n):
         """The rows in ascending order, and which gradient belongs to which."""
@@ -137,3 +155,10 @@ class CUDA(Backend):
         keys, order = (self._scratch.array(name, (k,), np.int64) for name in ("rows", "sources"))
         self._run.flat(copy_rows, k, rows, n, keys, order)
         return SortedRows(n, *sort(self._run, self._scratch, "rows", keys, order, n.bit_length()))
+
+
+def _copied(deterministic, stream, run):
+    """The backend of a copy, on the launcher that the arrays of its stores have."""
+    backend = CUDA(deterministic, stream)
+    backend._run = run
+    return backend

@@ -110,6 +110,9 @@ class Launcher:
             multiprocessors = cuda.get_current_device().MULTIPROCESSOR_COUNT
             self.blocks = _BLOCKS_EACH * multiprocessors
 
+    def __reduce__(self):
+        return Launcher, ()  # of the process, or the optimizer, that a copy lives in
+
     def use(self, stream):
         """Launch on `stream` from now on: a stream of numba-cuda, a pointer as int, or None.
 

@@ -2,7 +2,7 @@
 
 A plan is made for one step: it asks for the scratch memory first, so that running out of it leaves
 the optimizer unchanged; then it launches the kernels and gives the view by which the store's
-answers are read.
+answers are read; once they have been read, it finishes.
 """
 
 import numpy as np
@@ -16,6 +16,7 @@ from sketchlab.kernels.cuda.views import (
     MedianCells,
     MinimumCells,
     NoWeights,
+    OwnAnswers,
     PrivateCells,
     RowWeights,
 )
@@ -60,7 +61,14 @@ def _row_weights(store, run, active, items, gain):
     return RowWeights(number(store.full_weight), weights)
 
 
-class ExactPlan:
+class Plan:
+    """What all plans share."""
+
+    def finish(self):
+        """Make the changes that the answers of this step were not to see: none, but for some."""
+
+
+class ExactPlan(Plan):
     """Exact variables move where they are read, in the kernel that moves the parameters."""
 
     def __init__(self, store, run):
@@ -75,8 +83,8 @@ class ExactPlan:
         return PrivateCells(cells, less, gain, multiplier, moment.squared, weights)
 
 
-class SketchPlan:
-    """Sketches are advanced by atomics, before any answer is read."""
+class SketchPlan(Plan):
+    """Sketches are advanced by atomics, before any answer is read; after it under `bucket`."""
 
     def __init__(self, store, items, run, scratch):
         self.store, self.run, self.scratch = store, run, scratch
@@ -85,6 +93,7 @@ class SketchPlan:
         # or written down for each row, whichever is smaller.
         self.answers = store.conservative or store.decay == "lazy"
         self.copies = self.answers and count <= items
+        self.later = None
         if self.answers:
             shape = self.cells if self.copies else (items, dim)
             self.before = scratch.array("before", shape, store.dtype)
@@ -101,10 +110,19 @@ class SketchPlan:
         gain, less = number(self.store.begin_step(keep, gain)), _keep_less_one(self.store, keep)
         weights = _row_weights(self.store, self.run, active, items, gain)
         view = self._view(moment, weights)
-        if items:
-            source = self._source(view, active, items, grads, less, gain)
-            self.change(source, view, active, items, grads, less)
+        if not items:
+            return view
+        if self.store.decay == "bucket":
+            self.later = advance.Plain(gain), view, active, items, grads, less
+            return OwnAnswers(view, less, gain)
+        source = self._source(view, active, items, grads, less, gain)
+        self.change(source, view, active, items, grads, less)
         return view
+
+    def finish(self):
+        """Decay and add where the answers had to come first."""
+        if self.later is not None:
+            self.change(*self.later)
 
     def _view(self, moment, weights):
         store = self.store
@@ -178,7 +196,7 @@ class OwnedTouchPlan(TouchPlan, OwnedSketchPlan):
     """The same without atomics on numbers."""
 
 
-class MeanPlan:
+class MeanPlan(Plan):
     """Sums and weights of buckets, each a sketch to which the step adds."""
 
     def __init__(self, store, items, run, scratch, deterministic):
@@ -193,7 +211,7 @@ class MeanPlan:
         return Means(*views, self.store.dtype.type(self.store.full), moment.squared)
 
 
-class FactorPlan:
+class FactorPlan(Plan):
     """Row and column sums of rank-one stores, added up in a fixed order."""
 
     def __init__(self, store, items, run, scratch):
@@ -222,7 +240,7 @@ class FactorPlan:
         return view
 
 
-class RowWisePlan:
+class RowWisePlan(Plan):
     """One value a row, moved by the thread that has the row."""
 
     def __init__(self, store, items, run, scratch):
@@ -239,7 +257,7 @@ class RowWisePlan:
         return view
 
 
-class SM3Plan:
+class SM3Plan(Plan):
     """Bounds of rows and columns: all targets of columns are found before a row's bound moves."""
 
     def __init__(self, store, items, run, scratch):
@@ -261,7 +279,7 @@ class SM3Plan:
         return view
 
 
-class QuantizedPlan:
+class QuantizedPlan(Plan):
     """Blocks of codes, each advanced by one thread."""
 
     def __init__(self, store, items, run, scratch):

@@ -16,11 +16,11 @@ from sketchlab import hashing
 from sketchlab.kernels.cuda.driver import cuda, device
 from sketchlab.rules import added
 from sketchlab.stores.arithmetic import (
-    active_cell,
     higher,
     lower,
     median_of_three,
     outer_estimate,
+    own_cell,
 )
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "MinimumCells",
     "NoMoment",
     "NoWeights",
+    "OwnAnswers",
     "PrivateCells",
     "RowWeights",
     "has_cell",
@@ -100,6 +101,14 @@ class PrivateCells(NamedTuple):
     multiplier: np.floating
     squared: bool
     weights: NamedTuple
+
+
+class OwnAnswers(NamedTuple):
+    """A sketch as it was before the step; a row is answered with its own update alone."""
+
+    before: NamedTuple
+    keep_less_one: np.floating
+    gain: np.floating
 
 
 class Factors(NamedTuple):
@@ -279,10 +288,15 @@ def _of_sketch(view, row, c, gradient):
     return usable(view, view.cells, scale * read(view, row, c))
 
 
+def _of_own(view, row, c, gradient):
+    before, u = view.before, added(view.before.squared, gradient)
+    value = own_cell(read(before, row, c), u, view.keep_less_one, view.gain)
+    return usable(before, before.cells, before.multiplier * value)
+
+
 def _of_private(view, row, c, gradient):
-    one = view.cells.dtype.type(1)
-    decayed = active_cell(view.cells[row, c], one, view.keep_less_one)
-    value = decayed + view.gain * added(view.squared, gradient)
+    u = added(view.squared, gradient)
+    value = own_cell(view.cells[row, c], u, view.keep_less_one, view.gain)
     view.cells[row, c] = value
     return usable(view, view.cells, view.multiplier * row_scale(view.weights, row) * value)
 
@@ -300,6 +314,7 @@ MOMENTS = {
     MedianCells: _of_sketch,
     MinimumCells: _of_sketch,
     MaximumCells: _of_sketch,
+    OwnAnswers: _of_own,
     PrivateCells: _of_private,
     Factors: _of_factors,
     NoMoment: _of_none,
