@@ -102,6 +102,8 @@ class Optimizer:
             )
             for moment in rule.moments
         }
+        # a gradient that is large beside what a store's arrays are divided by has to be noticed
+        self._look = any(store.decay == "global" for store in self._stores.values())
         if check_finite is None:
             check_finite = self._backend.checks_finite(self._stores.values())
         self.check_finite = check_finite
@@ -130,7 +132,7 @@ class Optimizer:
         """
         self._refuse_if_torn()
         given = self._backend.inputs(
-            grads, rows, self._view, tuple(self._table.shape), self._check_finite
+            grads, rows, self._view, tuple(self._table.shape), self._check_finite, self._look
         )
         step = self._step_count + 1
         scalars = self._rule.scalars(self._lr, step)

@@ -134,7 +134,7 @@ COMPACT = ["q8u-lazy", "row-lazy", "sm3", "mean"]
 CASES = {
     "SGD": ("SGD", {"lr": 0.05}, None, None),
     **{
-        f"{name} decayed {m or ''} {v or ''}": (name, {**DECAYED, **settings}, m, v)
+        " ".join(filter(None, (name, "decayed", m, v))): (name, {**DECAYED, **settings}, m, v)
         for name, settings, m, v in [
             ("SGD", {}, None, None),
             ("Momentum", {"momentum": BETA1}, "cs-lazy", None),

@@ -295,8 +295,7 @@ def bytes_said(opt, kinds, k, distinct):
     row += itemsize * dim * (min(written, 1) if distinct * dim > 2**22 else written)
     fixed = threads * (4 + depth) * max(dim, 512) * itemsize
     fixed += 2 * threads * 2 * CHUNK * 8 * depths
-    if any(store.decay == "bucket" for store in sketches):
-        row, fixed = row + 16 * depths, fixed + RADIX * 8 * depths
+    fixed += sum(4 * len(store.flat_cells) for store in sketches if store.decay == "bucket")
     said = row * distinct + fixed + k
     if shuffled in kinds or repeated in kinds:
         said += 40 * k + threads * RADIX * 8

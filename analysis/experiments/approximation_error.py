@@ -16,7 +16,6 @@ from analysis.lab.study import Experiment, Table
 from analysis.problems import corpus as text
 from analysis.training.approximations import COMPRESSION, DEPTH, Watch, approximations
 from analysis.training.exact_run import TABLES, exact_run
-from sketchlab.rules import added
 
 SIZES = {
     "full": {"dim": 32, "steps": 150, "points": 12, "draws": 3},
@@ -65,7 +64,7 @@ def measure(settings, path):
         if watch is None:
             optimizer = getattr(step.optimizers, settings["table"])
             watch = _watch(optimizer, stream.moment, seeds)
-        watch.advance(rows, added(stream.moment == "v", gradients))
+        watch.advance(rows, gradients**2 if stream.moment == "v" else gradients)
         if step.number in at:
             watch.record(rows)
     return _plain(watch, at)

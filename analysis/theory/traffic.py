@@ -4,12 +4,12 @@ A step is counted in passes over the arrays that it needs: each number that is r
 is written, costs its bytes once a pass. Which passes there are follows from the order of a step
 (docs/architecture.md): all reads of old values, all additions, and only then the first answer.
 
-- Parameters are read and written. Gradients are read once; twice where an answer may depend on
-  other rows' gradients, because all additions come before the first answer.
+- Parameters are read and written. Gradients are read once; twice where rows share numbers, because
+  all additions come before the first answer (under ``bucket`` decay after the last one).
 - A store with a place of its own for each row (`Dense`, `RowWise`, `Quantized`) answers while the
   row is at hand: its numbers are read and written.
 - A store whose rows share numbers (sketches, `Rank1`, `SM3`) cannot: its numbers are read and
-  written by the additions, and read again for the answers.
+  written by the additions, and read once more for the answers, after or (``bucket``) before.
 
 Rows of a step are counted as if no two of them shared a cell. Where some do, the sketch moves less
 than that: of 4,096 rows in 13,333 buckets by about an eighth.

@@ -11,7 +11,6 @@ import numpy as np
 import sketchlab as sl
 from analysis.problems.zipf_classes import Samples, ZipfClasses, accuracy
 from analysis.training.loop import may_diverge, optimizers_of, sequences, shuffled, train
-from sketchlab.rules import added
 
 BASE_RATES = {"Adagrad": 2.0, "Adam": 6.4e-2}
 TASK = {
@@ -136,7 +135,7 @@ class Watch:
     def follow(self, rows, values):
         """Feed the exact variable what the optimizer was just fed."""
         rows, values = sl.stores.coalesce(rows, values)
-        self.exact.advance(rows, added(True, values), *self.recursion)
+        self.exact.advance(rows, values, *self.recursion, squared=True)
         if self.optimizer.step_count % EVERY == 0:
             truth, answer = self._both()
             self.errors.append(float(np.linalg.norm(answer - truth) / np.linalg.norm(truth)))

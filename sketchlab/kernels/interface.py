@@ -51,7 +51,7 @@ class Backend:
         """
         raise NotImplementedError
 
-    def inputs(self, grads, rows, table, shape, check_finite):
+    def inputs(self, grads, rows, table, shape, check_finite, look):
         """Gradients and rows of a step on a table, checked.
 
         Parameters
@@ -62,6 +62,8 @@ class Backend:
         shape : tuple
             Of the table as the caller has it.
         check_finite : bool
+        look : bool
+            Whether the largest magnitude of a gradient is wanted also where nothing is checked.
 
         Returns
         -------

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sketchlab.kernels.host import OnHost
-from sketchlab.rules import ARRAYS, added, updates, usable
+from sketchlab.rules import ARRAYS, updates, usable
 from sketchlab.stores import coalesce
 
 __all__ = ["Reference"]
@@ -16,6 +16,10 @@ class Reference(OnHost):
 
     name = "reference"
 
+    def checks_finite(self, stores):
+        """Always: this backend is for reading and checking, not for speed."""
+        return True
+
     def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
         rows, grads = np.arange(len(table)), given.grads
@@ -24,7 +28,7 @@ class Reference(OnHost):
         ready()
         estimates = {"m": None, "v": None}
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
-            answers = store.step(rows, added(moment.squared, grads), keep, gain)
+            answers = store.step(rows, grads, keep, gain, moment.squared)
             estimates[moment.name] = usable(moment, answers)
         update = _UPDATES[type(scalars)]
         table[rows] = update(scalars, table[rows], grads, **estimates)

@@ -14,7 +14,7 @@ from sketchlab.rules.adagrad import AdagradRule
 from sketchlab.rules.adam import AdamRule
 from sketchlab.rules.arithmetic import ARRAYS, SCALARS
 from sketchlab.rules.feasible import WEIGHTED, check_feasible
-from sketchlab.rules.moments import FIRST, SECOND, Moment, added, usable
+from sketchlab.rules.moments import FIRST, SECOND, Moment, usable
 from sketchlab.rules.momentum import MomentumRule
 from sketchlab.rules.rmsprop import RMSpropRule
 from sketchlab.rules.rule import Rule
@@ -33,7 +33,6 @@ __all__ = [
     "RMSpropRule",
     "Rule",
     "SGDRule",
-    "added",
     "check_feasible",
     "updates",
     "usable",

@@ -1,5 +1,6 @@
 """Adam (Kingma & Ba 2015; sketched: Spring et al. 2019, Algorithm 4)."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -15,7 +16,7 @@ class AdamScalars(NamedTuple):
 
     weight_decay: float  # lr·weight_decay
     rate: float  # lr / (1 − beta1ᵗ)
-    v_correction: float  # 1 / (1 − beta2ᵗ)
+    root_correction: float  # 1 / √(1 − beta2ᵗ), of √v: v itself could overflow
     eps: float
 
 
@@ -24,7 +25,7 @@ class ClippedAdamScalars(NamedTuple):
 
     weight_decay: float
     rate: float
-    v_correction: float
+    root_correction: float
     eps: float
     limit: float  # of (1 − beta1ᵗ)·m̃/√ṽ
 
@@ -34,7 +35,7 @@ def make_change(arithmetic):
     sqrt, ratio = arithmetic
 
     def adam(h, g, m, v):
-        return ratio(h.rate * m, sqrt(v * h.v_correction) + h.eps)
+        return ratio(h.rate * m, sqrt(v) * h.root_correction + h.eps)
 
     return adam
 
@@ -44,7 +45,7 @@ def make_clipped_change(arithmetic):
     sqrt, ratio = arithmetic
 
     def clipped_adam(h, g, m, v):
-        return h.rate * within(ratio(m, sqrt(v * h.v_correction) + h.eps), h.limit)
+        return h.rate * within(ratio(m, sqrt(v) * h.root_correction + h.eps), h.limit)
 
     return clipped_adam
 
@@ -70,8 +71,8 @@ class AdamRule(Rule):
         """Numbers of step `step` (counted from 1)."""
         beta1, beta2 = self.betas
         m_correction = 1.0 - beta1**step
-        v_correction = 1.0 / (1.0 - beta2**step)
-        numbers = lr * self.weight_decay, lr / m_correction, v_correction, self.eps
+        root_correction = 1.0 / math.sqrt(1.0 - beta2**step)
+        numbers = lr * self.weight_decay, lr / m_correction, root_correction, self.eps
         if self.clipped_form is None:
             return AdamScalars(*numbers)
         limit = m_correction * largest_ratio(self.betas, step, self.clipped_form)

@@ -7,9 +7,8 @@ that says which; a rule names its moments, a store keeps them.
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
-__all__ = ["FIRST", "SECOND", "Moment", "added", "usable"]
+__all__ = ["FIRST", "SECOND", "Moment", "usable"]
 
 
 class Moment(NamedTuple):
@@ -29,14 +28,6 @@ class Moment(NamedTuple):
 
 FIRST = Moment("m", squared=False)
 SECOND = Moment("v", squared=True)
-
-
-@register_jitable
-def added(squared, gradient):
-    """What a gradient contributes to a moment: g to a first one, g² to a second one."""
-    if squared:
-        return gradient * gradient
-    return gradient
 
 
 def usable(moment, estimate):

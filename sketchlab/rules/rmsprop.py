@@ -1,5 +1,6 @@
 """RMSprop as the paper uses it: Adam with beta1 = 0, no first moment kept, bias-corrected."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -21,7 +22,7 @@ class RMSpropScalars(NamedTuple):
 
     weight_decay: float  # lr·weight_decay
     lr: float
-    v_correction: float  # 1 / (1 − betaᵗ)
+    root_correction: float  # 1 / √(1 − betaᵗ), of √v: v itself could overflow
     eps: float
 
 
@@ -30,7 +31,7 @@ class ClippedRMSpropScalars(NamedTuple):
 
     weight_decay: float
     lr: float
-    v_correction: float
+    root_correction: float
     eps: float
     limit: float  # of g/√ṽ
 
@@ -40,7 +41,7 @@ def make_change(arithmetic):
     sqrt, ratio = arithmetic
 
     def rmsprop(h, g, m, v):
-        return ratio(h.lr * g, sqrt(v * h.v_correction) + h.eps)
+        return ratio(h.lr * g, sqrt(v) * h.root_correction + h.eps)
 
     return rmsprop
 
@@ -50,7 +51,7 @@ def make_clipped_change(arithmetic):
     sqrt, ratio = arithmetic
 
     def clipped_rmsprop(h, g, m, v):
-        return h.lr * within(ratio(g, sqrt(v * h.v_correction) + h.eps), h.limit)
+        return h.lr * within(ratio(g, sqrt(v) * h.root_correction + h.eps), h.limit)
 
     return clipped_rmsprop
 
@@ -73,7 +74,8 @@ class RMSpropRule(Rule):
 
     def scalars(self, lr, step):
         """Numbers of step `step` (counted from 1)."""
-        numbers = lr * self.weight_decay, lr, 1.0 / (1.0 - self.beta**step), self.eps
+        root_correction = 1.0 / math.sqrt(1.0 - self.beta**step)
+        numbers = lr * self.weight_decay, lr, root_correction, self.eps
         if not self.clipped:
             return RMSpropScalars(*numbers)
         return ClippedRMSpropScalars(*numbers, largest_ratio((0.0, self.beta), step, "lazy"))

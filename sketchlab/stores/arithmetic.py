@@ -11,6 +11,7 @@ from numba.extending import register_jitable
 __all__ = [
     "active_cell",
     "conservative_target",
+    "contribution",
     "higher",
     "lazy_change",
     "lower",
@@ -21,9 +22,21 @@ __all__ = [
 
 
 @register_jitable
-def lazy_change(estimate, added, keep_less_one, gain):
+def contribution(squared, gain, value):
+    """What a value adds to a variable, gain·u: with u the value, or its square.
+
+    The square is formed as (gain·value)·value, so that a large value does not overflow before it
+    is scaled.
+    """
+    if squared:
+        return gain * value * value
+    return gain * value
+
+
+@register_jitable
+def lazy_change(estimate, contribution, keep_less_one):
     """What Algorithms 2–4 add to each cell of a touched row: (keep − 1)·x̂ + gain·u."""
-    return keep_less_one * estimate + gain * added
+    return keep_less_one * estimate + contribution
 
 
 @register_jitable
@@ -36,20 +49,20 @@ def active_cell(cell, active_rows, keep_less_one):
 
 
 @register_jitable
-def own_cell(cell, added, keep_less_one, gain):
+def own_cell(cell, contribution, keep_less_one):
     """A cell after the step of one row alone: the exact variable, lazily decayed.
 
     It is also what a row of a sketch with ``bucket`` decay is answered: each of its cells with
     its own update and no other row's (the released kernels). The median and the minimum keep
     order, so that it is the same whether it is taken of the cells or of their combination.
     """
-    return cell + keep_less_one * cell + gain * added
+    return cell + keep_less_one * cell + contribution
 
 
 @register_jitable
-def conservative_target(estimate, added, gain):
+def conservative_target(estimate, contribution):
     """What the cells of a row must at least hold after a conservative step: x̂ + gain·u."""
-    return estimate + gain * added
+    return estimate + contribution
 
 
 @register_jitable

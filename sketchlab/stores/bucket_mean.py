@@ -9,6 +9,7 @@ import numpy as np
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.live import LiveStore
+from sketchlab.stores.scaled import largest_contribution
 from sketchlab.stores.sketches import SketchDescription
 
 __all__ = ["BucketMean"]
@@ -39,11 +40,18 @@ class BucketMeanStore(LiveStore):
         self.weights = linear._live(n, 1, dtype, zeros)
         self.full = 0.0
 
-    def advance(self, rows, added, keep, gain):
+    def advance(self, rows, values, keep, gain, squared=False):
         """One step: everything decays; buckets gain the u of their rows, and their number."""
-        self.sums.advance(rows, added, keep, gain)
+        self.make_room(largest_contribution(squared, gain, values))
+        self.sums.advance(rows, values, keep, gain, squared)
         self.weights.advance(rows, np.ones((len(rows), 1), self.dtype), keep, gain)
         self.count_step(keep, gain)
+
+    def make_room(self, largest):
+        """Fold the multiplier in, of both, where a large addition to the sums would overflow."""
+        if self.sums.lacks_room(largest):
+            self.sums.settle()
+            self.weights.settle()
 
     def count_step(self, keep, gain):
         """F ← keep·F + gain."""
@@ -54,8 +62,9 @@ class BucketMeanStore(LiveStore):
         slots = self.sums.slots(rows)
         weights = self.weights.flat_cells[slots]
         touched = np.where(weights == 0, 1, weights)  # an untouched bucket has the sum 0
-        means = (self.sums.flat_cells[slots] / touched).min(axis=0)
-        return self.dtype.type(self.full) * means
+        # the factor first: a mean of u overflows where F times it does not
+        scaled = self.dtype.type(self.full) * self.sums.flat_cells[slots]
+        return (scaled / touched).min(axis=0)
 
     def scale(self, factor):
         """Multiply the whole store by a factor, not below zero, as decay does; returns it."""
@@ -119,7 +128,7 @@ class BucketMeanStore(LiveStore):
         return {
             "sums": self.sums.cells,
             "weights": self.weights.cells,
-            "multiplier": self.sums.multiplier,  # of both: they decay together
+            "multiplier": self.sums.multiplier,  # of both: they decay and are settled together
             "full": self.full,
         }
 

@@ -13,8 +13,14 @@ too.
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
-from sketchlab.stores.arithmetic import active_cell, conservative_target, lazy_change, own_cell
-from sketchlab.stores.scaled import ScaledStore
+from sketchlab.stores.arithmetic import (
+    active_cell,
+    conservative_target,
+    contribution,
+    lazy_change,
+    own_cell,
+)
+from sketchlab.stores.scaled import ScaledStore, largest_contribution
 
 __all__ = ["CellStore"]
 
@@ -86,7 +92,7 @@ class CellStore(ScaledStore):
 
     # -- a step: decay, add, answer ------------------------------------------------------------
 
-    def advance(self, rows, added, keep, gain):
+    def advance(self, rows, values, keep, gain, squared=False):
         """One step x ← keep·x + gain·u of some rows, all reads before all writes.
 
         What else decays is the description's: ``"global"`` decays every cell, ``"lazy"`` takes
@@ -97,38 +103,42 @@ class CellStore(ScaledStore):
         ----------
         rows : ndarray of int64, (k,)
             Distinct.
-        added : ndarray, (k, dim)
-            u: the gradient, or its square.
+        values : ndarray, (k, dim)
         keep, gain : float
+        squared : bool
+            Whether u is the square of the values, else the values themselves.
         """
+        self.make_room(largest_contribution(squared, gain, values))
         gain = self.begin_step(keep, gain)
+        added = contribution(squared, gain, values)
         self.touch(rows, gain)
         slots, signs = self.slots(rows), self._factors(rows)
         signs[1:][slots[1:] < self.heads] = 0  # a row's own cell is changed once
         cells = self.flat_cells
         if self.conservative:
-            np.maximum.at(cells, slots, conservative_target(self._read(rows), added, gain))
+            np.maximum.at(cells, slots, conservative_target(self._read(rows), added))
         elif self.decay == "global":
-            np.add.at(cells, slots, signs * (gain * added))
+            np.add.at(cells, slots, signs * added)
         elif self.decay == "lazy":
-            change = lazy_change(self._read(rows), added, keep - 1.0, gain)
+            change = lazy_change(self._read(rows), added, keep - 1.0)
             np.add.at(cells, slots, signs * change)
         else:
             touched, active_rows = np.unique(slots[signs[..., 0] != 0], return_counts=True)
             active_rows = active_rows.astype(self.dtype)[:, None]
             cells[touched] = active_cell(cells[touched], active_rows, keep - 1.0)
-            np.add.at(cells, slots, signs * (gain * added))
+            np.add.at(cells, slots, signs * added)
 
-    def step(self, rows, added, keep, gain):
+    def step(self, rows, values, keep, gain, squared):
         """Take a step by `advance`; what it answers to the rule, (k, dim).
 
         Under ``bucket`` decay a row's answer has its own update and no other row's, as in the
         released kernels, which do not read again what other rows add: keep·x̂ + gain·u.
         """
         if self.decay != "bucket":
-            return super().step(rows, added, keep, gain)
-        answers = own_cell(self.estimate(rows), added, keep - 1.0, gain)
-        self.advance(rows, added, keep, gain)
+            return super().step(rows, values, keep, gain, squared)
+        added = contribution(squared, gain, values)
+        answers = own_cell(self.estimate(rows), added, keep - 1.0)
+        self.advance(rows, values, keep, gain, squared)
         return answers
 
     def begin_step(self, keep, gain):

@@ -50,6 +50,7 @@ class DenseStore(CellStore):
     """A live exact variable."""
 
     private = True
+    shared = False
 
     def slots(self, rows):
         """Row i has cell i."""

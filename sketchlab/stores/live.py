@@ -26,26 +26,30 @@ class LiveStore:
         self.description = description
         self.n, self.dim, self.dtype = n, dim, dtype
 
-    def advance(self, rows, added, keep, gain):
+    def make_room(self, largest):
+        """Get ready for additions of that magnitude at most: nothing, but for divided arrays."""
+
+    def advance(self, rows, values, keep, gain, squared=False):
         """One step x ← keep·x + gain·u of some rows, all reads before all writes.
 
         Parameters
         ----------
         rows : ndarray of int64, (k,)
             Distinct.
-        added : ndarray, (k, dim)
-            u: the gradient, or its square.
+        values : ndarray, (k, dim)
         keep, gain : float
+        squared : bool
+            Whether u is the square of the values, else the values themselves.
         """
         raise NotImplementedError
 
-    def step(self, rows, added, keep, gain):
+    def step(self, rows, values, keep, gain, squared):
         """Take a step by `advance`; what it answers to the rule, (k, dim).
 
         Here the store as all additions leave it. A store whose answers are of the cells as they
         were before other rows' additions gives its own.
         """
-        self.advance(rows, added, keep, gain)
+        self.advance(rows, values, keep, gain, squared)
         return self.estimate(rows)
 
     def estimate(self, rows):

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sketchlab.stores.arithmetic import lazy_change
+from sketchlab.stores.arithmetic import contribution, lazy_change
 from sketchlab.stores.code_book import SIGN, code_book, code_lines, nearest_codes
 from sketchlab.stores.description import Description
-from sketchlab.stores.scaled import ScaledStore
+from sketchlab.stores.scaled import ScaledStore, largest_contribution
 from sketchlab.validation import checked_choice, checked_count, checked_flag
 
 __all__ = ["Quantized"]
@@ -36,12 +36,12 @@ class QuantizedStore(ScaledStore):
         self.book = _copy(code_book(description.signed, dtype), zeros)
         self.lines = _copy(code_lines(description.signed, dtype), zeros)
 
-    def advance(self, rows, added, keep, gain):
+    def advance(self, rows, values, keep, gain, squared=False):
         """One step x ← keep·x + gain·u of the decoded rows, which are then coded anew."""
+        self.make_room(largest_contribution(squared, gain, values))
         gain = self.begin_step(keep, gain)
-        values = self._read(rows)
-        less = self.row_keep_less_one(keep)
-        self._write(rows, values + lazy_change(values, added, less, gain))
+        before, less = self._read(rows), self.row_keep_less_one(keep)
+        self._write(rows, before + lazy_change(before, contribution(squared, gain, values), less))
 
     def estimate(self, rows):
         """The decoded rows."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sketchlab.stores.arithmetic import lazy_change, outer_estimate
+from sketchlab.stores.arithmetic import contribution, lazy_change, outer_estimate
 from sketchlab.stores.description import Description
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_choice, checked_number
@@ -51,22 +51,37 @@ class RankOneStore(LiveStore):
 class Rank1Store(RankOneStore):
     """Row sums and column sums; x̂ = row sum · column sum / total."""
 
-    def advance(self, rows, added, keep, gain):
+    def advance(self, rows, values, keep, gain, squared=False):
         """One step x ← keep·x + gain·u: the sums follow the change of the touched rows."""
         if self.decay == "global":
             self.scale(keep)
-            change = gain * added
+            change = contribution(squared, gain, values)
         else:
-            change = lazy_change(self.estimate(rows), added, keep - 1.0, gain)
-        self.left[rows] += change.sum(axis=1)
-        self.right += change.sum(axis=0)
+            added = contribution(squared, gain, values)
+            change = lazy_change(self.estimate(rows), added, keep - 1.0)
+        with np.errstate(over="ignore"):
+            left, right = change.sum(axis=1), change.sum(axis=0)
+            self.left[rows] = self._saturated(self.left[rows] + left)
+            self.right[...] = self._saturated(self.right + right)
 
     def estimate(self, rows):
         """Row sum · column sum / total, and zero while nothing has been added."""
-        total = self.right.sum()
+        total = self._total()
         if total == 0:
             return np.zeros((len(rows), self.dim), self.dtype)
         return outer_estimate(self.left[rows][:, None], self.right, total)
+
+    def _total(self):
+        with np.errstate(over="ignore"):
+            return self._saturated(self.right.sum())
+
+    def _saturated(self, sums):
+        """Sums no larger than the largest number: infinities would make every row's answer NaN.
+
+        Entries that do not overflow can have sums that do; a row sum and the total that both end
+        at the largest number still give the row's answer in the right order of magnitude.
+        """
+        return np.minimum(sums, np.finfo(self.dtype).max)
 
     def scale(self, factor):
         """Multiply both sums by a factor, not below zero; returns the store."""
@@ -120,14 +135,14 @@ class Rank1(Description):
 class Rank1SVDStore(RankOneStore):
     """left ⊗ right, the nearest rank-one matrix after every step."""
 
-    def advance(self, rows, added, keep, gain):
+    def advance(self, rows, values, keep, gain, squared=False):
         """The exact step on the whole matrix, then its leading singular pair."""
         matrix = np.outer(self.left, self.right)
         if self.decay == "global":
             matrix *= self.dtype.type(keep)
         else:
             matrix[rows] *= self.dtype.type(keep)
-        matrix[rows] += gain * added
+        matrix[rows] += contribution(squared, gain, values)
         u, s, vh = np.linalg.svd(matrix, full_matrices=False)
         self.left, self.right = u[:, 0] * s[0], vh[0].copy()
 

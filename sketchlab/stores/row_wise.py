@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from sketchlab.stores.arithmetic import lazy_change
+from sketchlab.stores.arithmetic import contribution, lazy_change
 from sketchlab.stores.description import Description
-from sketchlab.stores.scaled import ScaledStore
+from sketchlab.stores.scaled import ScaledStore, largest_contribution
 from sketchlab.validation import checked_choice
 
 __all__ = ["RowWise"]
@@ -28,11 +28,13 @@ class RowWiseStore(ScaledStore):
         super().__init__(description, n, dim, dtype)
         self.values = zeros((n,), dtype)
 
-    def advance(self, rows, added, keep, gain):
+    def advance(self, rows, values, keep, gain, squared=False):
         """One step of the rows' means: mean ← keep·mean + gain·(mean of u over the columns)."""
+        self.make_room(largest_contribution(squared, gain, values))
         gain = self.begin_step(keep, gain)
-        values, mean = self.values[rows], added.mean(axis=1)
-        self.values[rows] = values + lazy_change(values, mean, self.row_keep_less_one(keep), gain)
+        # each column's share is taken before the sum, which could overflow where the mean does not
+        before, mean = self.values[rows], contribution(squared, gain / self.dim, values).sum(axis=1)
+        self.values[rows] = before + lazy_change(before, mean, self.row_keep_less_one(keep))
 
     def estimate(self, rows):
         """The row's mean, for every column."""

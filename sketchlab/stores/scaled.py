@@ -5,14 +5,29 @@ from typing import ClassVar
 
 import numpy as np
 
+from sketchlab.stores.arithmetic import contribution
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_number
 
 __all__ = ["ScaledStore"]
 
-# The multiplier stays within 2**±20: a float32 then has room for values up to 3e32, and folding
-# it in, which costs a pass over the arrays, comes once in 130 steps at keep = 0.9.
+# The multiplier stays within 2**±20: folding it in, which costs a pass over the arrays, then comes
+# once in 130 steps at keep = 0.9. A float32 has room for values up to 3e32 in the divided arrays;
+# where more is to be added, the multiplier is folded in before.
 _LARGEST = 2.0**20
+
+
+def largest_contribution(squared, gain, values):
+    """The largest magnitude of what some values add to a variable.
+
+    Parameters
+    ----------
+    squared : bool
+    gain : float
+    values : ndarray, or float
+        A number stands for values of that magnitude at most.
+    """
+    return contribution(squared, gain, float(np.max(np.abs(values), initial=0.0)))
 
 
 class ScaledStore(LiveStore):
@@ -33,6 +48,22 @@ class ScaledStore(LiveStore):
     def __init__(self, description, n, dim, dtype):
         super().__init__(description, n, dim, dtype)
         self.multiplier = 1.0
+
+    def lacks_room(self, largest):
+        """Whether an addition as large could overflow in the divided arrays, made many times."""
+        room = float(np.finfo(self.dtype).max) / _LARGEST
+        return largest > room * abs(self.multiplier) and self.multiplier != 1
+
+    def make_room(self, largest):
+        """Fold the multiplier in where a large addition to the divided arrays would overflow.
+
+        Parameters
+        ----------
+        largest : float
+            The largest magnitude that the next step adds; see `largest_contribution`.
+        """
+        if self.lacks_room(largest):
+            self.settle()
 
     def begin_step(self, keep, gain):
         """Decay everything where the decay is global; the gain as the divided arrays need it."""

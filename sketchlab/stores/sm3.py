@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
-from sketchlab.stores.arithmetic import conservative_target
+from sketchlab.stores.arithmetic import conservative_target, contribution
 from sketchlab.stores.description import Description
-from sketchlab.stores.scaled import ScaledStore
+from sketchlab.stores.scaled import ScaledStore, largest_contribution
 from sketchlab.validation import checked_choice
 
 __all__ = ["SM3"]
@@ -30,17 +30,18 @@ class SM3Store(ScaledStore):
         self.row_bounds = zeros((n,), dtype)
         self.column_bounds = zeros((dim,), dtype)
 
-    def advance(self, rows, added, keep, gain):
+    def advance(self, rows, values, keep, gain, squared=False):
         """One step: bounds rise to the largest keep·x̂ + gain·u of their row or column.
 
         A touched row's bound is the largest target of the row. A column's also stands for rows
         that the step does not touch; the largest of theirs is the old bound itself, because some
         row's bound is never below it, so ``max`` with the old one is SM3-II over the whole table.
         """
+        self.make_room(largest_contribution(squared, gain, values))
         gain = self.begin_step(keep, gain)
         if not len(rows):
             return
-        targets = conservative_target(self._read(rows), added, gain)
+        targets = conservative_target(self._read(rows), contribution(squared, gain, values))
         self.row_bounds[rows] = targets.max(axis=1)
         np.maximum(self.column_bounds, targets.max(axis=0), out=self.column_bounds)
 

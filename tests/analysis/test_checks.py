@@ -95,17 +95,15 @@ def one_bucket(patch):
 
 
 def timid_conservative_update(patch):
-    patch.setattr(cells, "conservative_target", lambda estimate, added, gain: gain * added)
+    patch.setattr(cells, "conservative_target", lambda estimate, added: added)
 
 
 def eager_conservative_update(patch):
-    patch.setattr(
-        cells, "conservative_target", lambda estimate, added, gain: estimate + 2 * gain * added
-    )
+    patch.setattr(cells, "conservative_target", lambda estimate, added: estimate + 2 * added)
 
 
 def nothing_decays_lazily(patch):
-    patch.setattr(cells, "lazy_change", lambda estimate, added, less_one, gain: gain * added)
+    patch.setattr(cells, "lazy_change", lambda estimate, added, less_one: added)
     patch.setattr(cells, "active_cell", lambda cell, active_rows, less_one: cell)
 
 
@@ -113,7 +111,7 @@ def lazy_decays_by_half(patch):
     patch.setattr(
         cells,
         "lazy_change",
-        lambda estimate, added, less_one, gain: less_one * estimate / 2 + gain * added,
+        lambda estimate, added, less_one: less_one * estimate / 2 + added,
     )
 
 

@@ -28,8 +28,7 @@ from sketchlab.kernels.cpu.views import (
     is_written,
     locate,
 )
-from sketchlab.rules import added
-from sketchlab.stores.arithmetic import higher
+from sketchlab.stores.arithmetic import contribution, higher
 
 __all__ = ["CHUNK", "advance", "owners_of_cells"]
 
@@ -164,7 +163,7 @@ def change_short(view, now, slots, signs, picked, active, grads, source, change)
                 active[slot] = 0
             gain, given = sign * now.gain, source[i]
             for c in range(dim):
-                cells[slot, c] += gain * added(squared, grads[given, c])
+                cells[slot, c] += contribution(squared, gain, grads[given, c])
 
 
 @kernel

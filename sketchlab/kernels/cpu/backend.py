@@ -33,8 +33,8 @@ from sketchlab.kernels.cpu.views import (
 )
 from sketchlab.kernels.host import OnHost
 from sketchlab.kernels.scratch import Scratch, roomy
-from sketchlab.rules import added
 from sketchlab.stores import CellStore
+from sketchlab.stores.arithmetic import contribution
 from sketchlab.stores.bucket_mean import BucketMeanStore
 
 __all__ = ["CPU"]
@@ -86,6 +86,7 @@ class CPU(OnHost):
         m = v = _unkept(table)
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
             advanced = self._cells if isinstance(store, CellStore) else self._answers
+            store.make_room(contribution(moment.squared, gain, given.largest))
             kept = advanced(moment, store, rows, grads, source, keep, gain)
             m, v = (m, kept) if moment.squared else (kept, v)
         work, parts, tile_rows = self._advance(m, v, rows, grads, source)
@@ -109,7 +110,7 @@ class CPU(OnHost):
         if key not in self._compiled:
             none = rows[:0]
             if shared:
-                advance(*unkept, *unkept, work, none, grads, none, parts, tile_rows)
+                advance(False, *unkept, *unkept, work, none, grads, none, parts, tile_rows)
             move(scalars, table, none, grads, none, *unkept, *unkept, work, parts, tile_rows)
             self._compiled.add(key)
 
@@ -182,7 +183,7 @@ class CPU(OnHost):
         if isinstance(store, BucketMeanStore):
             self._advance_means(moment, store, rows, grads, source, keep, gain)
         else:
-            store.advance(rows, added(moment.squared, grads[source]), keep, gain)
+            store.advance(rows, grads[source], keep, gain, moment.squared)
         answers = np.ascontiguousarray(store.estimate(rows))
         view, now = _unkept(answers)
         return view._replace(mode=GIVEN), now

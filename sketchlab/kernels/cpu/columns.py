@@ -7,10 +7,10 @@ behind the other.
 
 from numba.extending import register_jitable
 
-from sketchlab.rules import added
 from sketchlab.stores.arithmetic import (
     active_cell,
     conservative_target,
+    contribution,
     higher,
     lazy_change,
     lower,
@@ -102,14 +102,14 @@ def exchange(low, high, size):
 def to_change(answer, gradient, squared, keep_less_one, gain):
     """Turn answers into what a lazy step adds to the rows' cells."""
     for c in range(answer.size):
-        answer[c] = lazy_change(answer[c], added(squared, gradient[c]), keep_less_one, gain)
+        answer[c] = lazy_change(answer[c], contribution(squared, gain, gradient[c]), keep_less_one)
 
 
 @register_jitable
 def to_target(answer, gradient, squared, gain):
     """Turn answers into what a conservative step raises the rows' cells to."""
     for c in range(answer.size):
-        answer[c] = conservative_target(answer[c], added(squared, gradient[c]), gain)
+        answer[c] = conservative_target(answer[c], contribution(squared, gain, gradient[c]))
 
 
 @register_jitable
@@ -124,10 +124,10 @@ def add_gradient(cell, gain, gradient, squared):
     """Add a gradient's contribution to a cell; `gain` carries the sign."""
     if squared:
         for c in range(cell.size):
-            cell[c] += gain * added(True, gradient[c])
+            cell[c] += contribution(True, gain, gradient[c])
     else:
         for c in range(cell.size):
-            cell[c] += gain * added(False, gradient[c])
+            cell[c] += contribution(False, gain, gradient[c])
 
 
 @register_jitable
@@ -149,7 +149,7 @@ def advance_own(cell, gradient, squared, keep_less_one, gain):
     """Advance the cell of one row alone."""
     if squared:
         for c in range(cell.size):
-            cell[c] = own_cell(cell[c], added(True, gradient[c]), keep_less_one, gain)
+            cell[c] = own_cell(cell[c], contribution(True, gain, gradient[c]), keep_less_one)
     else:
         for c in range(cell.size):
-            cell[c] = own_cell(cell[c], added(False, gradient[c]), keep_less_one, gain)
+            cell[c] = own_cell(cell[c], contribution(False, gain, gradient[c]), keep_less_one)

@@ -30,8 +30,13 @@ from sketchlab.kernels.cuda.views import (
     sign_of,
     slot_of,
 )
-from sketchlab.rules import added
-from sketchlab.stores.arithmetic import active_cell, conservative_target, higher, lazy_change
+from sketchlab.stores.arithmetic import (
+    active_cell,
+    conservative_target,
+    contribution,
+    higher,
+    lazy_change,
+)
 
 __all__ = [
     "Known",
@@ -89,7 +94,7 @@ def change_at(source, view, active, grads, row, i, c):
 
 
 def _plain(source, view, active, grads, row, i, c):
-    return source.gain * added(view.squared, gradient_at(active, grads, i, c))
+    return contribution(view.squared, source.gain, gradient_at(active, grads, i, c))
 
 
 def _touch(source, view, active, grads, row, i, c):
@@ -97,13 +102,13 @@ def _touch(source, view, active, grads, row, i, c):
 
 
 def _lazy(source, view, active, grads, row, i, c):
-    u = added(view.squared, gradient_at(active, grads, i, c))
-    return lazy_change(read(source.before, row, c), u, source.keep_less_one, source.gain)
+    added = contribution(view.squared, source.gain, gradient_at(active, grads, i, c))
+    return lazy_change(read(source.before, row, c), added, source.keep_less_one)
 
 
 def _target(source, view, active, grads, row, i, c):
-    u = added(view.squared, gradient_at(active, grads, i, c))
-    return conservative_target(read(source.before, row, c), u, source.gain)
+    added = contribution(view.squared, source.gain, gradient_at(active, grads, i, c))
+    return conservative_target(read(source.before, row, c), added)
 
 
 def _known(source, view, active, grads, row, i, c):

@@ -91,7 +91,6 @@ def zeros(run):
     ----------
     run : Launcher
     """
-
     return partial(_zeros, run)
 
 

@@ -101,7 +101,7 @@ class CUDA(Backend):
         """Only where the caller asks for it: the host would wait for the device at every step."""
         return False
 
-    def inputs(self, grads, rows, table, shape, check_finite):
+    def inputs(self, grads, rows, table, shape, check_finite, look):
         """Gradients and rows of a step, checked; their values only where `check_finite` is set.
 
         A row out of range that is not checked for takes no part in the step.

@@ -22,9 +22,9 @@ class Means(NamedTuple):
 
 @register_jitable
 def bucket_mean(view, row, j, c):
-    """Sum by weight in the row's bucket j; an untouched one has the sum 0."""
+    """F · sum by weight in the row's bucket j; an untouched one has the sum 0."""
     slot = slot_of(view.sums, row, j)
-    total, weight = view.sums.cells[slot, c], view.weights.cells[slot, 0]
+    total, weight = view.full * view.sums.cells[slot, c], view.weights.cells[slot, 0]
     return total / weight if weight > view.sums.cells.dtype.type(0) else total
 
 
@@ -32,7 +32,7 @@ def _of_means(view, row, c, gradient):
     answer = bucket_mean(view, row, 0, c)
     for j in range(1, len(view.sums.constants) // 4):
         answer = lower(answer, bucket_mean(view, row, j, c))
-    return usable(view, view.sums.cells, view.full * answer)
+    return usable(view, view.sums.cells, answer)
 
 
 MOMENTS[Means] = _of_means

@@ -219,6 +219,7 @@ class FactorPlan(Plan):
         self.total = scratch.array("total", (1,), store.dtype)
         parts = min(_PARTS, max(items, 1))
         self.partial = scratch.array("partial", (parts, store.dim), store.dtype)
+        self.most = store.dtype.type(np.finfo(store.dtype).max)
 
     def advance(self, active, items, grads, moment, keep, gain):
         """Take the step; the view of the store."""
@@ -229,14 +230,14 @@ class FactorPlan(Plan):
             source = advance.Plain(number(gain))
         else:
             source = advance.Lazy(view, _keep_less_one(store, keep), number(gain))
-            run.block(factors.total_of, view.right, self.total)
+            run.block(factors.total_of, view.right, self.total, self.most)
         if items:
             parts, dim = self.partial.shape
             arguments = source, view, active, items, grads
             run.rows(factors.sum_columns, parts, dim, *arguments, self.partial)
-            run.flat(factors.add_row_sums, items, *arguments)
-            run.flat(factors.add_column_sums, dim, view.right, self.partial)
-        run.block(factors.total_of, view.right, self.total)
+            run.flat(factors.add_row_sums, items, *arguments, self.most)
+            run.flat(factors.add_column_sums, dim, view.right, self.partial, self.most)
+        run.block(factors.total_of, view.right, self.total, self.most)
         return view
 
 
@@ -264,6 +265,7 @@ class SM3Plan(Plan):
         self.store, self.run = store, run
         parts = min(_PARTS, max(items, 1))
         self.partial = scratch.array("partial", (parts, store.dim), store.dtype)
+        self.most = store.dtype.type(np.finfo(store.dtype).max)
 
     def advance(self, active, items, grads, moment, keep, gain):
         """Take the step; the view of the store."""

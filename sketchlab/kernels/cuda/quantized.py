@@ -8,8 +8,7 @@ from numba.extending import register_jitable
 from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.loops import column_step, first_column, first_row, row_step
 from sketchlab.kernels.cuda.views import MOMENTS, usable
-from sketchlab.rules import added
-from sketchlab.stores.arithmetic import higher, lazy_change, lower
+from sketchlab.stores.arithmetic import contribution, higher, lazy_change, lower
 from sketchlab.stores.code_book import SIGN
 
 __all__ = ["Codes", "code_blocks_anew"]
@@ -37,8 +36,9 @@ def decoded(view, row, c):
 @register_jitable
 def moved(view, active, grads, row, i, c, keep_less_one, gain):
     """The same after the step of item i, which is `row`."""
-    value, u = decoded(view, row, c), added(view.squared, gradient_at(active, grads, i, c))
-    return value + lazy_change(value, u, keep_less_one, gain)
+    value = decoded(view, row, c)
+    added = contribution(view.squared, gain, gradient_at(active, grads, i, c))
+    return value + lazy_change(value, added, keep_less_one)
 
 
 @register_jitable

@@ -7,8 +7,7 @@ import numpy as np
 from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.loops import first_item, item_step
 from sketchlab.kernels.cuda.views import MOMENTS, usable
-from sketchlab.rules import added
-from sketchlab.stores.arithmetic import lazy_change
+from sketchlab.stores.arithmetic import contribution, lazy_change
 
 __all__ = ["RowValues", "move_row_values"]
 
@@ -27,11 +26,10 @@ def move_row_values(view, active, items, grads, keep_less_one, gain):
     for i in range(first_item(), items, item_step()):
         row = row_at(active, i)
         if row >= 0:
-            total = values.dtype.type(0)
+            share, mean = gain / values.dtype.type(dim), values.dtype.type(0)
             for c in range(dim):
-                total += added(view.squared, gradient_at(active, grads, i, c))
-            mean = total / values.dtype.type(dim)
-            values[row] += lazy_change(values[row], mean, keep_less_one, gain)
+                mean += contribution(view.squared, share, gradient_at(active, grads, i, c))
+            values[row] += lazy_change(values[row], mean, keep_less_one)
 
 
 def _of_row(view, row, c, gradient):

@@ -18,8 +18,7 @@ from sketchlab.kernels.cuda.loops import (
     row_step,
 )
 from sketchlab.kernels.cuda.views import MOMENTS, usable
-from sketchlab.rules import added
-from sketchlab.stores.arithmetic import conservative_target, higher, lower
+from sketchlab.stores.arithmetic import conservative_target, contribution, higher, lower
 
 __all__ = ["Bounds", "find_column_targets", "raise_column_bounds", "raise_row_bounds"]
 
@@ -42,8 +41,8 @@ def smaller_bound(view, row, c):
 @register_jitable
 def target_at(view, active, grads, gain, row, i, c):
     """What both bounds of column c of item i, which is `row`, must at least be."""
-    u = added(view.squared, gradient_at(active, grads, i, c))
-    return conservative_target(smaller_bound(view, row, c), u, gain)
+    added = contribution(view.squared, gain, gradient_at(active, grads, i, c))
+    return conservative_target(smaller_bound(view, row, c), added)
 
 
 def find_column_targets(view, active, items, grads, gain, partial):

@@ -14,8 +14,8 @@ from numba.extending import overload, register_jitable
 
 from sketchlab import hashing
 from sketchlab.kernels.cuda.driver import cuda, device
-from sketchlab.rules import added
 from sketchlab.stores.arithmetic import (
+    contribution,
     higher,
     lower,
     median_of_three,
@@ -289,14 +289,15 @@ def _of_sketch(view, row, c, gradient):
 
 
 def _of_own(view, row, c, gradient):
-    before, u = view.before, added(view.before.squared, gradient)
-    value = own_cell(read(before, row, c), u, view.keep_less_one, view.gain)
+    before = view.before
+    added = contribution(before.squared, view.gain, gradient)
+    value = own_cell(read(before, row, c), added, view.keep_less_one)
     return usable(before, before.cells, before.multiplier * value)
 
 
 def _of_private(view, row, c, gradient):
-    u = added(view.squared, gradient)
-    value = own_cell(view.cells[row, c], u, view.keep_less_one, view.gain)
+    added = contribution(view.squared, view.gain, gradient)
+    value = own_cell(view.cells[row, c], added, view.keep_less_one)
     view.cells[row, c] = value
     return usable(view, view.cells, view.multiplier * row_scale(view.weights, row) * value)
 
