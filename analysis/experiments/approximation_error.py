@@ -43,7 +43,7 @@ def configure(options):
     return options.sized(SIZES) | corpus, options.corpus
 
 
-def cells(configuration):
+def runs(configuration):
     """Return one run for each variable and table."""
     common = {name: value for name, value in configuration.items() if name != "mode"}
     return [
@@ -102,7 +102,7 @@ def _rounded(values):
 def summarise(configuration, result_of):
     """Return, for every variable, table and store, its relative distance over the second half."""
     rows = []
-    for cell in cells(configuration):
+    for cell in runs(configuration):
         result = result_of(cell)
         for name, store in result["stores"].items():
             rows.append(
@@ -176,7 +176,7 @@ EXPERIMENT = Experiment(
     source="Spring et al. 2019, Figure 2, on another text and a smaller model",
     duration={"quick": "30 s", "full": "2 min"},
     configure=configure,
-    cells=cells,
+    runs=runs,
     measure=measure,
     summarise=summarise,
     present=present,

@@ -43,7 +43,7 @@ def configure(options):
     }, None
 
 
-def cells(configuration):
+def runs(configuration):
     """Return the settings of every run."""
     common = {name: configuration[name] for name in ("seed", "repeats", "device")}
     return [
@@ -75,7 +75,7 @@ def summarise(configuration, result_of):
         "rows": [
             {name: settings[name] for name in ("optimizer", "by", "n", "dim", "k")}
             | result_of(settings)
-            for settings in cells(configuration)
+            for settings in runs(configuration)
         ]
     }
 
@@ -116,7 +116,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    cells=cells,
+    runs=runs,
     alone=True,
     cost=cost,
     duration={"quick": "not yet measured", "full": "not yet measured"},

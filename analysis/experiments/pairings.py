@@ -70,7 +70,7 @@ def _seeds(configuration, variant, rate):
     return [language.settings(configuration["plan"], variant, rate, each) for each in replicates]
 
 
-def cells(configuration):
+def runs(configuration):
     """Return every pair at every rate with every seed."""
     return [
         cell
@@ -144,7 +144,7 @@ EXPERIMENT = Experiment(
     source="theory §7",
     duration={"quick": "1 min", "full": "5 min"},
     configure=configure,
-    cells=cells,
+    runs=runs,
     measure=language.measure,
     summarise=summarise,
     present=present,

@@ -35,7 +35,7 @@ def configure(options):
     return options.sized(SIZES, len(SNAPSHOTS)) | corpus, options.corpus
 
 
-def cells(configuration):
+def runs(configuration):
     """Return one run for each seed."""
     common = {name: configuration[name] for name in ("dim", "steps", "seed", "corpus")}
     return [{**common, "replicate": number} for number in range(configuration["replicates"])]
@@ -123,7 +123,7 @@ def _rounded(values):
 
 def summarise(configuration, result_of):
     """Return, for every table and variable, means over the seeds."""
-    results = [result_of(cell) for cell in cells(configuration)]
+    results = [result_of(cell) for cell in runs(configuration)]
     return {
         "rows": [
             _row(results, name, number, variable)
@@ -208,7 +208,7 @@ EXPERIMENT = Experiment(
     source="Spring et al. 2019, Figures 1, A.1 and A.2, on another text and a smaller model",
     duration={"quick": "20 s", "full": "1 min"},
     configure=configure,
-    cells=cells,
+    runs=runs,
     measure=measure,
     summarise=summarise,
     present=present,

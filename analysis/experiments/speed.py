@@ -37,7 +37,7 @@ def _torch_version():
         return None
 
 
-def cells(configuration):
+def runs(configuration):
     """Return the settings of every cell."""
     settings, left_out = [], configuration["left_out"]
     for place, cell in enumerate(plan.cells(configuration["mode"])):
@@ -56,13 +56,13 @@ def summarise(configuration, result_of):
     """Return a row for every contender on every shape, and how the targets are met."""
     rows = [
         _row(settings, result, entry)
-        for settings in cells(configuration)
+        for settings in runs(configuration)
         for result in [result_of(settings)]
         for entry in result["entries"]
     ]
     shares = [
         share
-        for settings in cells(configuration)
+        for settings in runs(configuration)
         for share in result_of(settings).get("distinct", ())
     ]
     return {"rows": rows, "distinct": shares, "targets": targets.judge(rows)}
@@ -208,7 +208,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    cells=cells,
+    runs=runs,
     alone=True,
     cost=cost,
     duration={"quick": "2 min", "full": "9 min"},

@@ -50,7 +50,7 @@ WORST = 20.0
 GOOD = 0.25
 
 
-def cells(configuration):
+def runs(configuration):
     """Return the grid and, from the same box but off the grid, the held-out streams."""
     return [*_grid(configuration), *_held_out(configuration)]
 
@@ -211,7 +211,7 @@ EXPERIMENT = Experiment(
     source="theory §4: no single winner",
     duration={"quick": "20 s", "full": "20 min"},
     sizes=SIZES,
-    cells=cells,
+    runs=runs,
     measure=measure,
     summarise=summarise,
     present=present,

@@ -82,8 +82,8 @@ class Experiment:
         ``configure(options) -> (configuration, inputs)``; `inputs` reach the runs but are not
         recorded (a path, for example, in place of which the configuration holds a digest).
         By default the size, mode and seed.
-    cells : callable
-        ``cells(configuration)``: the settings of all runs, where they are known beforehand; by
+    runs : callable
+        ``runs(configuration)``: the settings of all runs, where they are known beforehand; by
         default what the configuration holds under ``"cells"``.
     alone : bool
         Whether a run must be the only one, because nothing else may run meanwhile, or because
@@ -91,7 +91,7 @@ class Experiment:
     stages : callable
         ``stages(configuration, result_of)`` yields lists of settings. A later list may depend on
         the results of the earlier ones, ``result_of(settings)``, which raises `MissingRun` where
-        there is none. By default all of `cells`.
+        there is none. By default all of `runs`.
     summarise : callable
         ``summarise(configuration, result_of) -> summary``, once every run is done. By default a
         row for each run: its settings and its result.
@@ -101,7 +101,7 @@ class Experiment:
         ``cost(settings)``: how long a run takes, in any unit; by default all take the same.
     workload : callable
         ``workload(configuration)``: the costs of all runs, and their number; by default of
-        `cells`.
+        `runs`.
     duration : dict of str to str
         Typical time on two cores, for ``"quick"`` and ``"full"``.
     on_request : bool
@@ -116,7 +116,7 @@ class Experiment:
     measure: Callable
     sizes: dict = field(default_factory=lambda: {"quick": {}, "full": {}})
     configure: Callable | None = None
-    cells: Callable = lambda configuration: configuration["cells"]
+    runs: Callable = lambda configuration: configuration["cells"]
     alone: bool = False
     stages: Callable | None = None
     summarise: Callable | None = None
@@ -128,7 +128,7 @@ class Experiment:
     expected: str | None = None
 
     def __post_init__(self):
-        defaults = _Defaults(self.title, self.sizes, self.cells, self.alone, self.cost)
+        defaults = _Defaults(self.title, self.sizes, self.runs, self.alone, self.cost)
         for name in ("configure", "stages", "summarise", "present", "workload"):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, getattr(defaults, name))
@@ -139,7 +139,7 @@ class _Defaults(NamedTuple):
 
     title: str
     sizes: dict
-    cells: Callable
+    runs: Callable
     alone: bool
     cost: Callable
 
@@ -147,15 +147,15 @@ class _Defaults(NamedTuple):
         return options.sized(self.sizes), None
 
     def stages(self, configuration, _=None):
-        cells = self.cells(configuration)
-        yield from ([settings] for settings in cells) if self.alone else (cells,)
+        runs = self.runs(configuration)
+        yield from ([settings] for settings in runs) if self.alone else (runs,)
 
     def workload(self, configuration):
-        cells = self.cells(configuration)
-        return sum(map(self.cost, cells)), len(cells)
+        runs = self.runs(configuration)
+        return sum(map(self.cost, runs)), len(runs)
 
     def summarise(self, configuration, result_of):
-        return {"rows": [cell | result_of(cell) for cell in self.cells(configuration)]}
+        return {"rows": [run | result_of(run) for run in self.runs(configuration)]}
 
     def present(self, configuration, summary):
         """One column for each number or word that differs between the rows."""

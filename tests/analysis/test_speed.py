@@ -125,7 +125,7 @@ def test_tables_that_do_not_fit_are_left_out_and_named(monkeypatch):
     configuration, _ = speed.configure(Options())
     out = {(one["part"], one["n"], one["dim"]) for one in configuration["left_out"]}
     assert ("n", 10**7, 256) in out and ("n", 10**5, 256) not in out
-    cells = speed.cells(configuration)
+    cells = speed.runs(configuration)
     biggest = max(n * dim for settings in cells for n, dim, _ in settings["shapes"])
     assert biggest < 10**7 * 256
     # what fits in one cell stays there, though another cell had no room for it
