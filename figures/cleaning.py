@@ -69,10 +69,4 @@ def caption(study):
     )
 
 
-FIGURE = Figure(
-    name="cleaning",
-    title="Cleaning a count-min sketch",
-    needs=("cleaning",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("cleaning", "Cleaning a count-min sketch", ("cleaning",), draw, caption)

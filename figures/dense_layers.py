@@ -31,10 +31,4 @@ def caption(study):
     )
 
 
-FIGURE = Figure(
-    name="dense-layers",
-    title="Sketched state of dense layers",
-    needs=("dense-layers",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("dense-layers", "Sketched state of dense layers", ("dense-layers",), draw, caption)

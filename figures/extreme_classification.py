@@ -36,9 +36,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="extreme-classification",
-    title="MACH with a sketched second moment",
-    needs=("extreme-classification",),
-    draw=draw,
-    caption=caption,
+    "extreme-classification",
+    "MACH with a sketched second moment",
+    ("extreme-classification",),
+    draw,
+    caption,
 )

@@ -58,10 +58,4 @@ def _off(target):
     return f"{target['score_to_exact'] - 1:+.1%} at 1/{target['exact_to_state']:.1f} of the bytes"
 
 
-FIGURE = Figure(
-    name="head-tail",
-    title="Better stores at the paper's budget",
-    needs=("head-tail",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("head-tail", "Better stores at the paper's budget", ("head-tail",), draw, caption)

@@ -55,10 +55,4 @@ def _undominated(rows, family):
     return [f"{row['state']} {row['form'].replace('lazy', '')}".strip() for row in kept]
 
 
-FIGURE = Figure(
-    name="pareto",
-    title="Quality against bytes, every store",
-    needs=("pareto",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("pareto", "Quality against bytes, every store", ("pareto",), draw, caption)

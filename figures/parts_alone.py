@@ -27,9 +27,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="parts-alone",
-    title="Head and tail, row weights, feasible updates: each alone",
-    needs=("head-tail",),
-    draw=draw,
-    caption=caption,
+    "parts-alone",
+    "Head and tail, row weights, feasible updates: each alone",
+    ("head-tail",),
+    draw,
+    caption,
 )

@@ -65,9 +65,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="perplexity-against-bytes",
-    title="Perplexity against bytes of auxiliary state",
-    needs=("language-model",),
-    draw=draw,
-    caption=caption,
+    "perplexity-against-bytes",
+    "Perplexity against bytes of auxiliary state",
+    ("language-model",),
+    draw,
+    caption,
 )

@@ -27,9 +27,5 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="perplexity-by-variant",
-    title="Perplexity by variant, every seed",
-    needs=("language-model",),
-    draw=draw,
-    caption=caption,
+    "perplexity-by-variant", "Perplexity by variant, every seed", ("language-model",), draw, caption
 )

@@ -59,9 +59,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="recurrent-perplexity",
-    title="Perplexity of an LSTM along the epochs",
-    needs=("recurrent-language-model",),
-    draw=draw,
-    caption=caption,
+    "recurrent-perplexity",
+    "Perplexity of an LSTM along the epochs",
+    ("recurrent-language-model",),
+    draw,
+    caption,
 )

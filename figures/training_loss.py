@@ -53,9 +53,5 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="training-loss",
-    title="Training loss along the epochs",
-    needs=("language-model",),
-    draw=draw,
-    caption=caption,
+    "training-loss", "Training loss along the epochs", ("language-model",), draw, caption
 )

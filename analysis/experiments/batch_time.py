@@ -133,7 +133,7 @@ def present(configuration, summary):
 
 
 def cost(settings):
-    """Seconds of a cell, roughly; the smaller the batch, the more steps."""
+    """Seconds of a run, roughly; the smaller the batch, the more steps."""
     steps = np.sum(settings["examples"] / np.asarray(settings["batches"]))
     return 4e-4 * settings["examples"] + 5e-3 * float(steps)
 

@@ -127,7 +127,7 @@ def _row(row):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     return settings["groups"] * (12 + settings["cached"])
 
 

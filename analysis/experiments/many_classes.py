@@ -91,7 +91,7 @@ def _row(row):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     return 5 + settings["classes"] * settings["classifiers"] * (1 + settings["scans"]) * 6e-8
 
 

@@ -90,7 +90,7 @@ def _settings(task, label, mode, seed):
 
 
 def _needed(settings):
-    """Bytes that a cell takes: parameters, state, and as much as the densest gradient again."""
+    """Bytes that a run takes: parameters, state, and as much as the densest gradient again."""
     sizes = [4 * one["shape"][0] * one["shape"][1] for one in settings["tables"]]
     exact = sum(store["kind"] == "Dense" for store in settings["stores"].values())
     dense = [size for size, one in zip(sizes, settings["tables"]) if one["dense"]]
@@ -210,7 +210,7 @@ def _measured_row(row):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     numbers = sum(one["shape"][0] * one["shape"][1] for one in settings["tables"])
     return 3 + numbers * (1 + len(settings["stores"])) * 2e-8
 

@@ -1,4 +1,4 @@
-"""Which pairs of stores for Adam's two moments train, and which blow up, clipped or not.
+"""Which pairs of stores for Adam's two moments train, and which diverge, clipped or not.
 
 An update divides an estimate of m by the root of an estimate of v. Where v is answered well and m
 is not, the noise that frequent rows leave in a rare row's m is divided by that row's tiny √v; a

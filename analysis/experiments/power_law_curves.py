@@ -1,4 +1,4 @@
-"""How unequal gradient, M and V are, whether their largest entries stay the same, and since when.
+"""How unequal gradient, M and V are, and whether their largest entries stay the same.
 
 One run of the language model with exact Adam for each seed: the midpoint (`analysis.checks
 .power_law`, whose measuring this is) along the run, and at three points of it the sorted

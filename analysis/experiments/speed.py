@@ -1,8 +1,8 @@
 """Speed on the CPU: every optimizer and store beside the exact ones, PyTorch's, and a copy.
 
-Sketches are 5 times smaller than exact, of depth 3. A cell of the plan (`analysis.timing.plan`) is
+Sketches are 5 times smaller than exact, of depth 3. A run of the plan (`analysis.timing.plan`) is
 a process in which all contenders take turns; ratios, shares of bandwidth and growth are medians
-over the turns of one cell, never of times from different processes.
+over the turns of one run, never of times from different processes.
 """
 
 import os
@@ -26,7 +26,7 @@ def configure(options):
         "threads": os.cpu_count(),
         "torch": _torch_version(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "left_out": plan.too_large(plan.cells(mode), machine.available()),
+        "left_out": plan.too_large(plan.runs(mode), machine.available()),
     }, None
 
 
@@ -38,17 +38,17 @@ def _torch_version():
 
 
 def runs(configuration):
-    """Return the settings of every cell."""
+    """Return the settings of every run."""
     settings, left_out = [], configuration["left_out"]
-    for place, cell in enumerate(plan.cells(configuration["mode"])):
-        cell = cell.without([(out["n"], out["dim"]) for out in left_out if out["cell"] == place])
-        if cell.shapes and not (cell.one_thread and configuration["threads"] == 1):
-            settings.append(cell.settings(configuration))
+    for place, run in enumerate(plan.runs(configuration["mode"])):
+        run = run.without([(out["n"], out["dim"]) for out in left_out if out["cell"] == place])
+        if run.shapes and not (run.one_thread and configuration["threads"] == 1):
+            settings.append(run.settings(configuration))
     return settings
 
 
 def measure(settings, _):
-    """Time one cell."""
+    """Time one run."""
     return in_new_process("analysis.timing.cpu_steps", settings, settings["threads"])
 
 
@@ -143,7 +143,7 @@ def _notes(configuration, summary):
     torch, threads = configuration["torch"], configuration["threads"]
     copies = [row["copy_gb_per_s"] for row in summary["rows"] if row["threads"] == threads]
     yield (
-        f"{threads} threads but for the part `1 thread`; before every step a copy larger than the "
+        f"{threads} threads, except in the part `1 thread`; before every step a copy larger than the "
         f"caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
         "`small`: steps one after the other instead, the data in the cache."
     )
@@ -164,7 +164,7 @@ def _notes(configuration, summary):
         yield f"unique rows: drawn by Zipf's law, {share:.1%} of them distinct."
     for out in configuration["left_out"]:
         yield (
-            f"Left out of `{out['part']}` for want of memory: n = {out['n']:,}, "
+            f"Left out of `{out['part']}` because memory does not hold it: n = {out['n']:,}, "
             f"d = {out['dim']:,} ({out['bytes'] / 1e9:.0f} GB with all that it is timed beside)."
         )
 
@@ -185,7 +185,7 @@ def _targets(judged):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     turns = settings["repeats"] + 3
     each = sum(_step_seconds(settings, shape) for shape in settings["shapes"])
     tables = sum(n * dim for n, dim, _ in settings["shapes"])

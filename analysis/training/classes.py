@@ -11,6 +11,7 @@ import numpy as np
 import sketchlab as sl
 from analysis.problems.zipf_classes import Samples, ZipfClasses, accuracy
 from analysis.training.loop import may_diverge, optimizers_of, sequences, shuffled, train
+from analysis.training.variants import settings_of
 
 BASE_RATES = {"Adagrad": 2.0, "Adam": 6.4e-2}
 TASK = {
@@ -45,15 +46,8 @@ def settings(plan, variant, learning_rate, replicate):
 
     `plan` has the epochs, the seed and, under ``task``, what `TASK` has.
     """
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
-        "epochs": plan["epochs"],
-        "split": "test" if replicate else "validation",
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["task"],
-    }
+    of_task = {"epochs": plan["epochs"], **plan["task"]}
+    return settings_of(plan, variant, learning_rate, replicate) | of_task
 
 
 def cost(settings):
@@ -113,7 +107,7 @@ def _gradients(settings, task, samples, table, generator):
 
 
 class Watch:
-    """The exact V beside an optimizer's, and how far they were apart at every so many-th step.
+    """The exact V beside an optimizer's, and their distance after every `EVERY` steps.
 
     Parameters
     ----------

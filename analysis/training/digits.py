@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.problems import digits, perceptron
 from analysis.training.loop import may_diverge, optimizers_of, sequences, shuffled, train
+from analysis.training.variants import settings_of
 
 SIZES = (64, 128, digits.CLASSES)
 BATCH = 32
@@ -22,14 +23,9 @@ def settings(plan, variant, block, learning_rate, replicate):
 
     `plan` has the epochs and the seed.
     """
-    return {
-        **variant.settings(),
+    return settings_of(plan, variant, learning_rate, replicate) | {
         "block": block,
-        "learning_rate": learning_rate,
         "epochs": plan["epochs"],
-        "split": "test" if replicate else "validation",
-        "seed": plan["seed"],
-        "replicate": replicate,
         "sizes": list(SIZES),
         "batch": BATCH,
     }

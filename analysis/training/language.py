@@ -9,6 +9,7 @@ import numpy as np
 from analysis.problems import corpus as text
 from analysis.problems import log_bilinear as model
 from analysis.training.loop import Losses, may_diverge, optimizers_of, sequences, train
+from analysis.training.variants import settings_of
 
 DIM = 128
 BATCH = 256
@@ -29,15 +30,9 @@ def settings(plan, variant, learning_rate, replicate):
     ``common``, the `constants`.
     """
     trying = replicate == 0
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
+    return settings_of(plan, variant, learning_rate, replicate) | {
         "steps": plan["sweep_steps" if trying else "steps"],
-        "split": "validation" if trying else "test",
         "evaluated_words": plan["validation_words" if trying else "test_words"],
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["common"],
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from analysis.problems.linear_models import SparseLogistic
 from analysis.problems.sampled_softmax import Sparse
 from analysis.training.loop import may_diverge, optimizers_of, plain, sequences, train
+from analysis.training.variants import settings_of
 
 BASE_RATES = {"Momentum": 16.0, "Adam": 0.12, "RMSprop": 0.12}
 BATCH = 64
@@ -28,16 +29,8 @@ def settings(plan, variant, learning_rate, replicate):
 
     `plan` has the steps of a run and of a try, the seed and, under ``common``, the `constants`.
     """
-    trying = replicate == 0
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
-        "steps": plan["sweep_steps" if trying else "steps"],
-        "split": "validation" if trying else "test",
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["common"],
-    }
+    steps = plan["steps" if replicate else "sweep_steps"]
+    return settings_of(plan, variant, learning_rate, replicate) | {"steps": steps}
 
 
 def cost(settings):

@@ -11,6 +11,7 @@ import numpy as np
 from analysis.problems import icd
 from analysis.problems import mach as model
 from analysis.training.loop import Losses, may_diverge, optimizers_of, sequences, shuffled, train
+from analysis.training.variants import settings_of
 
 HIDDEN = 64
 META_CLASSES = 1_000
@@ -39,15 +40,9 @@ def settings(plan, variant, learning_rate, replicate):
     trains one classifier only.
     """
     trying = replicate == 0
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
+    return settings_of(plan, variant, learning_rate, replicate) | {
         "steps": plan["steps"],
-        "split": "validation" if trying else "test",
         "queries": plan["validation_queries" if trying else "test_queries"],
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["common"],
         **({"classifiers": 1} if trying else {}),
     }
 

@@ -11,6 +11,7 @@ from analysis.problems import corpus as text
 from analysis.problems import lstm as model
 from analysis.problems.sampled_softmax import LogUniform, Sparse
 from analysis.training.loop import may_diverge, optimizers_of, plain, sequences, train
+from analysis.training.variants import settings_of
 
 DIM = 64
 WIDTH = 64
@@ -35,17 +36,11 @@ def settings(plan, variant, learning_rate, replicate):
     way, the seed and, under ``common``, the `constants`.
     """
     trying = replicate == 0
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
+    return settings_of(plan, variant, learning_rate, replicate) | {
         "clip_norm": CLIP_NORMS[variant.family],
         "steps": plan["sweep_steps" if trying else "steps"],
-        "split": "validation" if trying else "test",
         "evaluated_words": plan["validation_words" if trying else "test_words"],
         "watched_words": 0 if trying else plan["watched_words"],
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["common"],
     }
 
 
@@ -61,7 +56,7 @@ def measure(settings, inputs):
 
     A run has diverged when its loss stops being finite, or when in the end it predicts worse
     than a guess among all words would. The curve holds epochs, losses and, with ``watched_words``,
-    perplexities over so many words of the validation text.
+    perplexities over that many words of the validation text.
     """
     corpus = text.load(inputs["corpus"])
     start, order, hashing = sequences(settings, 3)

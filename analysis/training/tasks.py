@@ -94,13 +94,13 @@ def comparisons(configuration, variants):
 
 
 def measure(settings, inputs):
-    """Run a cell of any task; of hundreds of cells, the curves along the way are not kept."""
+    """Make a run of any task; of hundreds of runs, the curves along the way are not kept."""
     result = TASKS[settings["task"]].module.measure(settings, inputs)
     return {name: value for name, value in result.items() if name != "losses"}
 
 
 def cost(settings):
-    """Seconds of a cell of any task, about."""
+    """Seconds of a run of any task, about."""
     task = TASKS[settings["task"]]
     return task.module.cost(settings) * task.unit
 

@@ -49,7 +49,7 @@ def _lost(row):
 
 
 #: For the caption of a figure of `dots`.
-DIVERGED = "†: so many seeds diverged, and are not drawn."
+DIVERGED = "†: number of seeds that diverged; they are not drawn."
 
 
 def curves(axes, study, rows, score=float):

@@ -81,7 +81,7 @@ def legend_above(page, handles_of, columns, **options):
 
 
 def plain_ticks(axis, most=5):
-    """Label a logarithmic axis with plain numbers, at `most` so many where it spans little."""
+    """Label a logarithmic axis with plain numbers, at most `most` where it spans little."""
     low, high = axis.get_view_interval()
     if high > 100 * low:
         axis.set_major_locator(LogLocator())
