@@ -143,8 +143,8 @@ def _notes(configuration, summary):
     torch, threads = configuration["torch"], configuration["threads"]
     copies = [row["copy_gb_per_s"] for row in summary["rows"] if row["threads"] == threads]
     yield (
-        f"{threads} threads, except in the part `1 thread`; before every step a copy larger than the "
-        f"caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
+        f"{threads} threads, except in the part `1 thread`; before every step a copy larger than "
+        f"the caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
         "`small`: steps one after the other instead, the data in the cache."
     )
     yield (

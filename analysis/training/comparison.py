@@ -17,6 +17,10 @@ from analysis.training import rates
 FIRST_TRIES = len(rates.first_rates(1.0))
 
 
+def _nothing(*_):
+    return {}
+
+
 class Comparison(NamedTuple):
     """What is compared, and how much is done for each.
 
@@ -40,28 +44,7 @@ class Comparison(NamedTuple):
     tries: int
     replicates: int
     settings: Callable
-    more: Callable = lambda variant, results: {}
-
-    @classmethod
-    def planned(cls, configuration, variants, settings, **more):
-        """Return the comparison that a configuration asks for.
-
-        Parameters
-        ----------
-        configuration : dict
-            With ``base_rates``, ``tries`` and ``replicates``.
-        variants : sequence of Variant
-        settings : callable
-            ``settings(configuration, variant, learning_rate, replicate)`` of one run.
-        """
-        return cls(
-            variants,
-            configuration["base_rates"],
-            configuration["tries"],
-            configuration["replicates"],
-            partial(settings, configuration),
-            **more,
-        )
+    more: Callable = _nothing
 
     def stages(self, result_of):
         """Yield lists of settings: the tries, each after what was learnt before, then the runs.
@@ -150,7 +133,9 @@ class Comparison(NamedTuple):
         }
 
 
-def experiment_on(task, variants, *, settings=None, common=None, least=1, also=None, **rest):
+def experiment_on(
+    task, variants, *, settings=None, common=None, least=1, more=_nothing, also=_nothing, **rest
+):
     """Return the experiment that compares variants on one task.
 
     Parameters
@@ -165,13 +150,14 @@ def experiment_on(task, variants, *, settings=None, common=None, least=1, also=N
         ``common(options)``: what the configuration has beside the size and the rates.
     least : int
         Fewest steps of a run.
-    also : callable, optional
+    more : callable
+        See `Comparison`.
+    also : callable
         ``also(rows)``: what else the summary has.
     **rest
         What else `analysis.lab.study.Experiment` takes; in the sizes are ``tries``, ``replicates``
-        and what the task's settings ask for. ``more``: see `Comparison`.
+        and what the task's settings ask for.
     """
-    more = {name: rest.pop(name) for name in ("more",) if name in rest}
 
     def configure(options):
         given = {"common": task.constants(options.corpus)} if common is None else common(options)
@@ -179,11 +165,13 @@ def experiment_on(task, variants, *, settings=None, common=None, least=1, also=N
         return size | {"base_rates": task.BASE_RATES, **given}, {"corpus": options.corpus}
 
     def planned(configuration):
-        return Comparison.planned(configuration, variants, settings or task.settings, **more)
+        effort = (configuration[name] for name in ("base_rates", "tries", "replicates"))
+        one = partial(settings or task.settings, configuration)
+        return Comparison(variants, *effort, one, more)
 
     def summarise(configuration, result_of):
         rows = planned(configuration).rows(result_of)
-        return {"rows": rows} | (also(rows) if also else {})
+        return {"rows": rows} | also(rows)
 
     def present(configuration, summary):
         notes = [_EFFORT.format(**configuration), *edge_note(summary["rows"])]

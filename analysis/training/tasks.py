@@ -71,28 +71,6 @@ def plans(parts, options):
     }
 
 
-def comparisons(configuration, variants):
-    """Return the `Comparison` of each part of a configuration.
-
-    Parameters
-    ----------
-    configuration : dict
-        With ``tries``, ``replicates`` and the `plans` as ``parts``.
-    variants : dict of str to sequence of Variant
-        Those of each part.
-    """
-    return {
-        name: comparison.Comparison(
-            variants[name],
-            plan["base_rates"],
-            configuration["tries"],
-            configuration["replicates"],
-            partial(_settings, plan),
-        )
-        for name, plan in configuration["parts"].items()
-    }
-
-
 def measure(settings, inputs):
     """Make a run of any task; of hundreds of runs, the curves along the way are not kept."""
     result = TASKS[settings["task"]].module.measure(settings, inputs)
@@ -110,7 +88,7 @@ def _settings(plan, variant, learning_rate, replicate):
     return {"task": plan["task"], **module.settings(plan, variant, learning_rate, replicate)}
 
 
-def experiment(variants, sizes, *, also=None, present=None, **rest):
+def experiment(variants, sizes, *, also=lambda rows_of: {}, present=None, **rest):
     """Return an experiment that has a `Comparison` on each of several tasks.
 
     Parameters
@@ -119,7 +97,7 @@ def experiment(variants, sizes, *, also=None, present=None, **rest):
         ``variants(mode)``: for each part its variants.
     sizes : dict of str to dict
         For ``"quick"`` and ``"full"``: ``tries``, ``replicates`` and the ``parts``, see `plans`.
-    also : callable, optional
+    also : callable
         ``also(rows_of)``: what else the summary has, from the rows of every part.
     present, **rest
         As of `analysis.lab.study.Experiment`.
@@ -131,7 +109,14 @@ def experiment(variants, sizes, *, also=None, present=None, **rest):
         return size | {"mode": options.mode, "parts": parts}, {"corpus": options.corpus}
 
     def planned(configuration):
-        return comparisons(configuration, variants(configuration["mode"]))
+        effort = configuration["tries"], configuration["replicates"]
+        of_part = variants(configuration["mode"])
+        return {
+            name: comparison.Comparison(
+                of_part[name], plan["base_rates"], *effort, partial(_settings, plan)
+            )
+            for name, plan in configuration["parts"].items()
+        }
 
     def stages(configuration, result_of):
         """Yield the stages of all parts together."""
@@ -141,7 +126,7 @@ def experiment(variants, sizes, *, also=None, present=None, **rest):
 
     def summarise(configuration, result_of):
         rows_of = {name: part.rows(result_of) for name, part in planned(configuration).items()}
-        return {"parts": rows_of} | (also(rows_of) if also else {})
+        return {"parts": rows_of} | also(rows_of)
 
     def plain_table(configuration, summary):
         lines = [
