@@ -13,9 +13,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PTX_STAMP := $(VENV)/.installed-ptx
+DOCS_STAMP := $(VENV)/.installed-docs
+DIST_STAMP := $(VENV)/.installed-dist
 
 .DELETE_ON_ERROR:
-.PHONY: help validate figures bench test test-ptx test-gpu lint clean
+.PHONY: help validate figures bench test test-ptx test-gpu lint docs dist clean
 
 help:
 	@echo "make validate   check every claim and train the language model, quickly; print the tables"
@@ -24,14 +26,16 @@ help:
 	@echo "make test       run all tests, and the examples in the docstrings"
 	@echo "make test-ptx   compile all CUDA kernels, which needs no GPU, and print their registers"
 	@echo "make test-gpu   run the tests of the CUDA backend on this machine's GPU"
-	@echo "make lint       check style, formatting and the direction of imports"
+	@echo "make lint       check style, formatting, the direction of imports and types"
+	@echo "make docs       build the documentation into build/docs"
+	@echo "make dist       build sdist and wheel, install the wheel elsewhere and try it"
 	@echo "make clean      remove caches and build outputs (keeps $(VENV) and results)"
 
 # One stamp for everything: targets that run side by side must not install twice.
 $(STAMP): setup.cfg pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what the project needs into $(VENV) (the first time takes a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[data,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,data,dev]'
 	@touch $@
 
 validate: $(STAMP)
@@ -67,7 +71,34 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+$(DOCS_STAMP): $(STAMP)
+	@echo "Installing Sphinx into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+# Anew at each call: the gallery and the tables are made from what results/ holds now.
+docs: $(DOCS_STAMP)
+	@rm -rf docs/generated build/docs
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet $(ARGS) docs build/docs
+	@echo "The first page is build/docs/index.html"
+
+$(DIST_STAMP): $(STAMP)
+	@echo "Installing build and twine into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	@touch $@
+
+# DIST_PYTHONS="python3.10 python3.13": with which the wheel is tried; by default the oldest and
+# the newest that are found here.
+DIST_PYTHONS ?=
+
+dist: $(DIST_STAMP)
+	@rm -rf dist build/lib build/bdist.*
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/python tests/dist/check.py dist/*.whl $(DIST_PYTHONS)
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist docs/generated *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mypy_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -37,7 +37,7 @@ from sketchlab.stores import (
     RowWise,
 )
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "SGD",
@@ -64,3 +64,7 @@ __all__ = [
     "StoreSizeWarning",
     "TornStepError",
 ]
+
+
+def __dir__():
+    return [*__all__, "__doc__", "__version__"]

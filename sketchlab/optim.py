@@ -1,6 +1,8 @@
 """The public optimizers: a rule, one store for each auxiliary variable, a backend."""
 
+from sketchlab.annotations import Clip, Table
 from sketchlab.errors import ConfigurationError
+from sketchlab.kernels.interface import Backend
 from sketchlab.optimizer import Optimizer, check_description, hyper_parameter
 from sketchlab.rules import (
     WEIGHTED,
@@ -11,7 +13,7 @@ from sketchlab.rules import (
     SGDRule,
     check_feasible,
 )
-from sketchlab.stores import Dense
+from sketchlab.stores import Dense, Store
 from sketchlab.validation import checked_choice, checked_flag, checked_number
 
 __all__ = ["SGD", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
@@ -66,7 +68,15 @@ class SGD(Optimizer):
            [ 0. ,  0. ]], dtype=float32)
     """
 
-    def __init__(self, table, lr, *, weight_decay=0.0, backend="cpu", check_finite=None):
+    def __init__(
+        self,
+        table: Table,
+        lr: float,
+        *,
+        weight_decay: float = 0.0,
+        backend: str | Backend = "cpu",
+        check_finite: bool | None = None,
+    ) -> None:
         rule = SGDRule(**_decay(weight_decay))
         super().__init__(table, lr, rule, {}, backend, check_finite)
 
@@ -108,16 +118,16 @@ class Momentum(Optimizer):
 
     def __init__(
         self,
-        table,
-        lr,
-        momentum=0.9,
-        nesterov=False,
-        m=None,
+        table: Table,
+        lr: float,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        m: Store | None = None,
         *,
-        weight_decay=0.0,
-        backend="cpu",
-        check_finite=None,
-    ):
+        weight_decay: float = 0.0,
+        backend: str | Backend = "cpu",
+        check_finite: bool | None = None,
+    ) -> None:
         rule = MomentumRule(
             _checked_momentum(momentum), checked_flag("nesterov", nesterov), **_decay(weight_decay)
         )
@@ -152,15 +162,15 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        table,
-        lr,
-        eps=1e-10,
-        v=None,
+        table: Table,
+        lr: float,
+        eps: float = 1e-10,
+        v: Store | None = None,
         *,
-        weight_decay=0.0,
-        backend="cpu",
-        check_finite=None,
-    ):
+        weight_decay: float = 0.0,
+        backend: str | Backend = "cpu",
+        check_finite: bool | None = None,
+    ) -> None:
         rule = AdagradRule(_checked_eps(eps), **_decay(weight_decay))
         super().__init__(table, lr, rule, {"v": _or_dense(v)}, backend, check_finite)
 
@@ -203,17 +213,17 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        table,
-        lr,
-        beta=0.999,
-        eps=1e-8,
-        v=None,
-        clip=None,
+        table: Table,
+        lr: float,
+        beta: float = 0.999,
+        eps: float = 1e-8,
+        v: Store | None = None,
+        clip: Clip = None,
         *,
-        weight_decay=0.0,
-        backend="cpu",
-        check_finite=None,
-    ):
+        weight_decay: float = 0.0,
+        backend: str | Backend = "cpu",
+        check_finite: bool | None = None,
+    ) -> None:
         clipped = checked_choice("clip", clip, (None, "feasible")) is not None
         rule = RMSpropRule(_checked_beta(beta), _checked_eps(eps), clipped, **_decay(weight_decay))
         super().__init__(table, lr, rule, {"v": _or_dense(v)}, backend, check_finite)
@@ -260,18 +270,18 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        table,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        m=None,
-        v=None,
-        clip=None,
+        table: Table,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        m: Store | None = None,
+        v: Store | None = None,
+        clip: Clip = None,
         *,
-        weight_decay=0.0,
-        backend="cpu",
-        check_finite=None,
-    ):
+        weight_decay: float = 0.0,
+        backend: str | Backend = "cpu",
+        check_finite: bool | None = None,
+    ) -> None:
         descriptions = {"m": _or_dense(m), "v": _or_dense(v)}
         form = None
         if checked_choice("clip", clip, (None, "feasible")):

@@ -1,22 +1,27 @@
 """What all optimizers share: steps that are whole, state in and out, copies."""
 
+from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from dataclasses import replace
 from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sketchlab import checkpoint
+from sketchlab.annotations import DType, FilePath, Rows, Table, Values
 from sketchlab.errors import ConfigurationError, InputError, TornStepError
 from sketchlab.interrupts import HeldInterrupt
 from sketchlab.kernels import make_backend
-from sketchlab.stores import Dense, Description
+from sketchlab.kernels.interface import Backend
+from sketchlab.stores import Dense, Description, Store
+from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_number
 
 __all__ = ["Optimizer", "check_description", "hyper_parameter"]
 
 
-def hyper_parameter(name, doc, check):
+def hyper_parameter(name: str, doc: str, check: Callable[[Any], Any]) -> Any:
     """A property over a number of the rule, which takes effect at the next step.
 
     Parameters
@@ -86,7 +91,15 @@ class Optimizer:
     `copy.copy` gives one with a state of its own on the same table.
     """
 
-    def __init__(self, table, lr, rule, descriptions, backend, check_finite):
+    def __init__(
+        self,
+        table: Table,
+        lr: float,
+        rule: Any,
+        descriptions: Mapping[str, Store],
+        backend: str | Backend,
+        check_finite: bool | None,
+    ) -> None:
         self._backend = make_backend(backend)
         self._rule = rule
         self._view = self._backend.view(table)
@@ -110,14 +123,14 @@ class Optimizer:
 
     # -- a step --------------------------------------------------------------------------------
 
-    def step(self, grads, rows=None):
+    def step(self, grads: Values, rows: Rows | None = None) -> None:
         """Move the parameters by one step.
 
         Parameters
         ----------
         grads : array_like
-            Gradients: of the active rows, (k, d) or (k, *table.shape[1:]), for a sparse step; of
-            the whole table, in its shape, for a dense one.
+            Gradients: of the active rows, (k, d) or ``(k, *table.shape[1:])``, in a sparse
+            step; of the whole table, in its shape, in a dense one.
         rows : array_like of int, (k,), optional
             The active rows of a sparse step; only these move. Gradients of equal rows are summed
             first. A step with no rows still counts, and lets ``global`` variables decay.
@@ -162,31 +175,33 @@ class Optimizer:
 
     # -- what can be set, and read -------------------------------------------------------------
 
-    def __setattr__(self, name, value):
-        kind = getattr(type(self), name, None)
-        if not name.startswith("_") and getattr(kind, "fset", None) is None:
-            raise AttributeError(
-                f"{name} of {self.name} cannot be set; what can be set, with effect at the next "
-                f"step, is {', '.join(self._settable())}"
-            )
-        object.__setattr__(self, name, value)
+    if not TYPE_CHECKING:  # a type checker that saw it would let any name be set
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            kind = getattr(type(self), name, None)
+            if not name.startswith("_") and getattr(kind, "fset", None) is None:
+                raise AttributeError(
+                    f"{name} of {self.name} cannot be set; what can be set, with effect at the "
+                    f"next step, is {', '.join(self._settable())}"
+                )
+            object.__setattr__(self, name, value)
 
     @classmethod
     def _settable(cls):
         return sorted(name for name in dir(cls) if getattr(getattr(cls, name), "fset", None))
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The optimizer's name."""
         return type(self).__name__
 
     @property
-    def table(self):
+    def table(self) -> Any:
         """The parameters; set it to go on with another array of the same shape and dtype."""
         return self._table
 
     @table.setter
-    def table(self, table):
+    def table(self, table: Table) -> None:
         view = self._backend.view(table)
         shape, dtype = tuple(map(int, table.shape)), np.dtype(view.dtype)
         mine = tuple(map(int, self._table.shape))
@@ -198,12 +213,12 @@ class Optimizer:
         self._table, self._view = table, view
 
     @property
-    def lr(self):
+    def lr(self) -> float:
         """Learning rate; set it to follow a schedule."""
         return self._lr
 
     @lr.setter
-    def lr(self, lr):
+    def lr(self, lr: float) -> None:
         self._lr = checked_number("lr", lr, 0)
 
     weight_decay = hyper_parameter(
@@ -213,52 +228,52 @@ class Optimizer:
     )
 
     @property
-    def check_finite(self):
+    def check_finite(self) -> bool:
         """Whether gradients with an infinity or NaN are refused."""
         return self._check_finite
 
     @check_finite.setter
-    def check_finite(self, check_finite):
+    def check_finite(self, check_finite: bool) -> None:
         self._check_finite = bool(check_finite)
 
     @property
-    def rule(self):
+    def rule(self) -> Any:
         """The update rule with its hyper-parameters, see `sketchlab.rules`."""
         return self._rule
 
     @property
-    def step_count(self):
+    def step_count(self) -> int:
         """Steps taken."""
         return self._step_count
 
     @property
-    def dtype(self):
+    def dtype(self) -> DType:
         """NumPy's name for the dtype of the table, and of all state."""
         return np.dtype(self._view.dtype)
 
     @property
-    def backend(self):
+    def backend(self) -> str:
         """Name of the backend."""
         return self._backend.name
 
     @property
-    def m(self):
+    def m(self) -> LiveStore | Any:
         """The live store of the first moment, None where the rule keeps none."""
         return self._stores.get("m")
 
     @property
-    def v(self):
+    def v(self) -> LiveStore | Any:
         """The live store of the second moment, None where the rule keeps none."""
         return self._stores.get("v")
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of auxiliary state."""
         return sum(store.nbytes for store in self._stores.values())
 
     # -- state in and out ----------------------------------------------------------------------
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Everything but the parameters, as arrays, numbers and strings in one flat dict.
 
         Returns
@@ -275,7 +290,7 @@ class Optimizer:
         self._refuse_if_torn()
         return {key: copy(value) for key, value in checkpoint.collect(self, self._stores).items()}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state_dict` gave, the learning rate included.
 
         Parameters
@@ -299,7 +314,7 @@ class Optimizer:
         finally:
             self._interrupt.end()
 
-    def save(self, path):
+    def save(self, path: FilePath) -> None:
         """Write `state_dict` to a file, whole or not at all.
 
         Parameters
@@ -317,7 +332,7 @@ class Optimizer:
         self._refuse_if_torn()
         checkpoint.write(path, checkpoint.collect(self, self._stores))
 
-    def load(self, path):
+    def load(self, path: FilePath) -> None:
         """Go on from a file that `save` wrote.
 
         Raises

@@ -5,10 +5,13 @@ and what to do.
 """
 
 import math
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
+from sketchlab.annotations import Array, DType
 from sketchlab.errors import ConfigurationError, InputError
 
 __all__ = [
@@ -25,7 +28,14 @@ __all__ = [
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def checked_number(name, value, low, high=math.inf, *, below=None):
+def checked_number(
+    name: str,
+    value: Any,
+    low: float,
+    high: float = math.inf,
+    *,
+    below: float | None = None,
+) -> float:
     """`value` as a float in [low, high], or in [low, below)."""
     number = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_))
     fits = number and math.isfinite(value) and low <= value <= high
@@ -37,14 +47,14 @@ def checked_number(name, value, low, high=math.inf, *, below=None):
     return float(value)
 
 
-def checked_flag(name, value):
+def checked_flag(name: str, value: Any) -> bool:
     """`value`, True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise ConfigurationError(f"{name}={value!r}: give True or False")
     return bool(value)
 
 
-def checked_count(name, value, low, high=None):
+def checked_count(name: str, value: Any, low: int, high: int | None = None) -> int:
     """`value` as an int in [low, high]."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
@@ -85,7 +95,7 @@ def checked_table(table):
     return table
 
 
-def checked_rows(rows, n):
+def checked_rows(rows: Any, n: int) -> Array:
     """Row numbers as a contiguous int64 array (k,), each in [0, n)."""
     rows = _as_array("rows", rows, "integers")
     if rows.size == 0 and rows.ndim == 1:
@@ -100,7 +110,9 @@ def checked_rows(rows, n):
     return np.ascontiguousarray(rows, dtype=np.int64)
 
 
-def checked_values(name, values, shapes, dtype):
+def checked_values(
+    name: str, values: Any, shapes: Sequence[tuple[int, ...]], dtype: DType
+) -> Array:
     """`values` as a contiguous array of `dtype` with one of the `shapes`, viewed as the last.
 
     Parameters

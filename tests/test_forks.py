@@ -56,7 +56,7 @@ def workers(tmp_path, before, method, backend="cpu", **environment):
 def test_a_fork_after_a_step_is_told(tmp_path):
     message, parent = workers(tmp_path, "after", "fork", NUMBA_THREADING_LAYER="omp")
     assert "forked" in message and "'spawn'" in message and "reference" in message
-    assert parent == "parent -0.10"
+    assert parent == "parent -0.03"
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_a_fork_after_a_step_is_told(tmp_path):
 )
 def test_other_workers_take_their_steps(tmp_path, before, method, backend, layer):
     found = workers(tmp_path, before, method, backend, NUMBA_THREADING_LAYER=layer)
-    assert found == ["-0.10", "parent -0.10"]
+    assert found == ["-0.03", "parent -0.03"]

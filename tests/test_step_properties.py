@@ -175,6 +175,43 @@ def test_row_after_row_depends_on_the_order():
         )
 
 
+# ---------------------------------------------------------------- a step's other rows
+
+
+def check_same_moves(pair, stream, backend="reference"):
+    """A row of the last step moves alone as it does among the others, to the bit."""
+    grads, rows = stream[-1]
+    together = after(adam(*PAIRS[pair], backend), stream)
+    for i in range(len(rows)):
+        last = grads[i : i + 1], rows[i : i + 1]
+        alone = after(adam(*PAIRS[pair], backend), [*stream[:-1], last])
+        np.testing.assert_array_equal(alone.table[rows[i]], together.table[rows[i]])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=10)
+@given(stream=streams())
+def test_other_rows_of_a_step_do_not_reach_an_answer_of_the_released_kernels(backend, stream):
+    """Under bucket decay, all rows in three cells: they change the cells, not the answers."""
+    check_same_moves("bucket", single(stream), backend)
+
+
+@pytest.mark.parametrize("pair", ["lazy", "global", "conservative"])
+def test_under_other_decays_they_do(pair):
+    with pytest.raises(AssertionError):
+        check_same_moves(pair, single(rng_stream(3)))
+
+
+def test_after_the_step_every_addition_is_read():
+    """`query` reads the cells: what other rows added is in them."""
+    together, alone = adam(*PAIRS["bucket"]), adam(*PAIRS["bucket"])
+    grads, rows = single(rng_stream(1))[0]
+    together.step(grads, rows=rows)
+    alone.step(grads[:1], rows=rows[:1])
+    assert (together.table[rows[0]] == alone.table[rows[0]]).all()
+    assert (together.v.query(rows[:1]) > alone.v.query(rows[:1])).all()
+
+
 # ---------------------------------------------------------------- round trips of state
 
 

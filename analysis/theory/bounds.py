@@ -248,7 +248,7 @@ def theorem_any_stream(run, constants):
 
     Proof, following Zaheer et al. (2018). Smoothness bounds f(x_{t+1}) − f(x_t). Replace
     1/(√v̂_t+ε) by 1/(√(β v̂_{t−1})+ε), which the step's noise does not enter. F2 gives the
-    difference its sign and √v̂_t ≥ √(1−β)|g_t|; with F4, |g_i| times the difference is at most
+    difference its sign and √v̂_t ≥ √(1−β)·abs(g_t); with F4, abs(g_i) times it is at most
     √(1−β)(g_i²+κ_i) / (ε(√(β v̂_{t−1,i})+ε)). F2 again: (√v̂_t+ε)² ≥ ε(√(β v̂_{t−1})+ε) in the
     quadratic term. With E g_i² ≤ (∂_i f)² + σ_i²/b, the conditions on β and η leave half of
     η(∂_i f)²/(√(β v̂_{t−1,i})+ε), which F3 bounds from below. Sum over t. F1 is not needed: F2
@@ -346,7 +346,7 @@ def largest_nonnegative_load(keep):
 def unstable_load(keep):
     """Touched rows a bucket from which `lazy` and `bucket` decay no longer forget: 2/(1−c).
 
-    |1 − K(1−c)| < 1 only for K < 2/(1−c).
+    abs(1 − K(1−c)) < 1 only for K < 2/(1−c).
 
     Parameters
     ----------

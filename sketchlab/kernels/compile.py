@@ -40,7 +40,7 @@ __all__ = ["KERNELS", "kernel"]
 PACKAGE = Path(__file__).resolve().parent.parent
 
 #: Every compiled kernel, in the order of definition; ``stats`` of one counts its hits and misses.
-KERNELS = []
+KERNELS: list[Dispatcher] = []
 
 DAYS_KEPT = 30
 _CHECKSUM = hashlib.sha256

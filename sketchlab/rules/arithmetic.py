@@ -1,7 +1,8 @@
 """What rules need beyond sums and products: once for arrays, once for compiled scalars."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import register_jitable
@@ -21,8 +22,8 @@ class Arithmetic(NamedTuple):
         divide by. A NaN stays a NaN.
     """
 
-    sqrt: callable
-    ratio: callable
+    sqrt: Callable[[Any], Any]
+    ratio: Callable[[Any, Any], Any]
 
 
 def _array_ratio(a, d):

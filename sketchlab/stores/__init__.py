@@ -10,7 +10,7 @@ from sketchlab.stores.cells import CellStore
 from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.count_sketch import CountSketch
 from sketchlab.stores.dense import Dense
-from sketchlab.stores.description import Clean, Description
+from sketchlab.stores.description import Clean, Description, Store
 from sketchlab.stores.head_tail import HeadTail
 from sketchlab.stores.quantized import Quantized
 from sketchlab.stores.rank1 import Rank1, Rank1SVD
@@ -32,5 +32,6 @@ __all__ = [
     "Rank1",
     "Rank1SVD",
     "RowWise",
+    "Store",
     "coalesce",
 ]

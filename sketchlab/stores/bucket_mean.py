@@ -1,11 +1,13 @@
 """Buckets that know how often they were touched: the mean of their rows instead of the sum."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from sketchlab.annotations import Array, DType, Self, Zeros
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.live import LiveStore
@@ -28,7 +30,9 @@ class BucketMeanStore(LiveStore):
         F: the weight of a row that every step touches.
     """
 
-    def __init__(self, description, n, dim, dtype, zeros):
+    def __init__(
+        self, description: "BucketMean", n: int, dim: int, dtype: DType, zeros: Zeros
+    ) -> None:
         super().__init__(description, n, dim, dtype)
         linear = CountMinSketch(
             width=description.width_for(n, dim),
@@ -40,24 +44,26 @@ class BucketMeanStore(LiveStore):
         self.weights = linear._live(n, 1, dtype, zeros)
         self.full = 0.0
 
-    def advance(self, rows, values, keep, gain, squared=False):
+    def advance(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> None:
         """One step: everything decays; buckets gain the u of their rows, and their number."""
         self.make_room(largest_contribution(squared, gain, values))
         self.sums.advance(rows, values, keep, gain, squared)
         self.weights.advance(rows, np.ones((len(rows), 1), self.dtype), keep, gain)
         self.count_step(keep, gain)
 
-    def make_room(self, largest):
+    def make_room(self, largest: float) -> None:
         """Fold the multiplier in, of both, where a large addition to the sums would overflow."""
         if self.sums.lacks_room(largest):
             self.sums.settle()
             self.weights.settle()
 
-    def count_step(self, keep, gain):
+    def count_step(self, keep: float, gain: float) -> None:
         """F ← keep·F + gain."""
         self.full = keep * self.full + gain
 
-    def estimate(self, rows):
+    def estimate(self, rows: Array) -> Array:
         """F times the smallest of the buckets' means."""
         slots = self.sums.slots(rows)
         weights = self.weights.flat_cells[slots]
@@ -66,14 +72,14 @@ class BucketMeanStore(LiveStore):
         scaled = self.dtype.type(self.full) * self.sums.flat_cells[slots]
         return (scaled / touched).min(axis=0)
 
-    def scale(self, factor):
+    def scale(self, factor: float) -> Self:
         """Multiply the whole store by a factor, not below zero, as decay does; returns it."""
         self.sums.scale(factor)
         self.weights.scale(factor)
         self.full *= float(factor)
         return self
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Add another store over the same steps; returns this store.
 
         The result is the store of both streams together: exactly, where no step touched a row in
@@ -95,7 +101,7 @@ class BucketMeanStore(LiveStore):
         self.weights.merge(other.weights)
         return self
 
-    def fold(self):
+    def fold(self) -> Self:
         """Halve the width, as if the store had been built so; returns the store.
 
         Raises
@@ -109,21 +115,21 @@ class BucketMeanStore(LiveStore):
         return self
 
     @property
-    def table(self):
+    def table(self) -> Array:
         """The variable as the store answers it, (n, dim); made anew at each call."""
         return self.estimate(np.arange(self.n))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of sums and weights."""
         return self.sums.nbytes + self.weights.nbytes
 
-    def signature(self):
+    def signature(self) -> dict[str, Any]:
         """What two stores must share for their buckets to mean the same."""
         shape = {"depth": self.sums.depth, "width": self.sums.width}
         return {**super().signature(), **shape, "seed": self.description.seed}
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Everything that changes during a run, as numbers and the live arrays themselves."""
         return {
             "sums": self.sums.cells,
@@ -132,7 +138,7 @@ class BucketMeanStore(LiveStore):
             "full": self.full,
         }
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         for sketch, name in ((self.sums, "sums"), (self.weights, "weights")):
             sketch.restore({"cells": state[name], "multiplier": state["multiplier"]})
@@ -140,7 +146,7 @@ class BucketMeanStore(LiveStore):
 
 
 @dataclass(frozen=True)
-class BucketMean(SketchDescription):
+class BucketMean(SketchDescription[BucketMeanStore]):
     """Keep of a non-negative variable the weighted mean over the rows of each bucket.
 
     A bucket sums up gain·u of its rows, decayed, and beside it the gain itself, once for every
@@ -186,7 +192,9 @@ class BucketMean(SketchDescription):
     def __post_init__(self):
         self._check()
 
-    def width_for(self, n, dim):
+    def width_for(  # type: ignore[override]
+        self, n: int, dim: int
+    ) -> int:
         """Buckets for a variable of n rows and `dim` columns; each has one column more."""
         if self.width is not None:
             return self.width

@@ -10,8 +10,12 @@ the value of a cell is ``multiplier * cell``. Row weights, where they are kept, 
 too.
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
+from sketchlab.annotations import Array, DType, Self, Zeros
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.arithmetic import (
     active_cell,
@@ -21,6 +25,9 @@ from sketchlab.stores.arithmetic import (
     own_cell,
 )
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
+
+if TYPE_CHECKING:
+    from sketchlab.stores.description import Description
 
 __all__ = ["CellStore"]
 
@@ -58,7 +65,16 @@ class CellStore(ScaledStore):
     #: True where a step raises cells to a target instead of adding to them.
     conservative = False
 
-    def __init__(self, description, n, dim, dtype, zeros, depth, width):
+    def __init__(
+        self,
+        description: "Description[Any]",
+        n: int,
+        dim: int,
+        dtype: DType,
+        zeros: Zeros,
+        depth: int,
+        width: int,
+    ) -> None:
         super().__init__(description, n, dim, dtype)
         self.cells = zeros((depth, width, dim), dtype)
         self.weights = zeros((n,), dtype) if getattr(description, "row_weights", False) else None
@@ -72,27 +88,29 @@ class CellStore(ScaledStore):
     divided = arrays
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of cells that a row is read from."""
         return self.cells.shape[0]
 
     # -- which cells a row has, and how they make one answer: each kind's own ------------------
 
-    def slots(self, rows):
+    def slots(self, rows: Array) -> Array:
         """Numbers of the rows' cells in the flattened table, (depth, k)."""
         raise NotImplementedError
 
-    def signs(self, rows):
+    def signs(self, rows: Array) -> Array:
         """+1 or -1 for each of the rows' cells, int8 (depth, k)."""
         raise NotImplementedError
 
-    def combine(self, signed_cells):
+    def combine(self, signed_cells: Array) -> Array:
         """One answer (k, dim) from the rows' signed cells (depth, k, dim)."""
         raise NotImplementedError
 
     # -- a step: decay, add, answer ------------------------------------------------------------
 
-    def advance(self, rows, values, keep, gain, squared=False):
+    def advance(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> None:
         """One step x ← keep·x + gain·u of some rows, all reads before all writes.
 
         What else decays is the description's: ``"global"`` decays every cell, ``"lazy"`` takes
@@ -128,7 +146,7 @@ class CellStore(ScaledStore):
             cells[touched] = active_cell(cells[touched], active_rows, keep - 1.0)
             np.add.at(cells, slots, signs * added)
 
-    def step(self, rows, values, keep, gain, squared):
+    def step(self, rows: Array, values: Array, keep: float, gain: float, squared: bool) -> Array:
         """Take a step by `advance`; what it answers to the rule, (k, dim).
 
         Under ``bucket`` decay a row's answer has its own update and no other row's, as in the
@@ -141,23 +159,23 @@ class CellStore(ScaledStore):
         self.advance(rows, values, keep, gain, squared)
         return answers
 
-    def begin_step(self, keep, gain):
+    def begin_step(self, keep: float, gain: float) -> float:
         """Decay everything where the decay is global; the gain as the divided table needs it."""
         gain = super().begin_step(keep, gain)
         if self.weights is not None:
             self.full_weight += gain
         return gain
 
-    def touch(self, rows, gain):
+    def touch(self, rows: Array, gain: float) -> None:
         """Note which rows a step touches, with the gain that `begin_step` gave."""
         if self.weights is not None:
             self.weights[rows] += self.dtype.type(gain)
 
-    def estimate(self, rows):
+    def estimate(self, rows: Array) -> Array:
         """The store's answers (k, dim) for valid rows; `query` without its checks."""
         return self.scales(rows)[:, None] * self._read(rows)
 
-    def scales(self, rows):
+    def scales(self, rows: Array) -> Array:
         """What turns the divided table's answers into the store's: (k,), or (1,) for all rows.
 
         With row weights the answer is the weighted mean of what the row was given, times the
@@ -170,7 +188,7 @@ class CellStore(ScaledStore):
         full = np.where(weights > 0, self.dtype.type(self.full_weight), 0)
         return self.dtype.type(self.multiplier) * full / np.where(weights > 0, weights, 1)
 
-    def end_step(self, step):
+    def end_step(self, step: int) -> None:
         """Clean, where the description asks for it at this step."""
         clean = getattr(self.description, "clean", None)
         if clean and step % clean.every == 0:
@@ -186,12 +204,12 @@ class CellStore(ScaledStore):
 
     # -- the multiplier ------------------------------------------------------------------------
 
-    def settle(self):
+    def settle(self) -> None:
         """Fold the multiplier into the table, and into the weights."""
         self.full_weight *= self.multiplier
         super().settle()
 
-    def scale(self, factor):
+    def scale(self, factor: float) -> Self:
         """Multiply the whole variable by a factor; returns the store.
 
         In O(1), unless there are row weights: these stay as they are.
@@ -211,17 +229,17 @@ class CellStore(ScaledStore):
     # -- the table -----------------------------------------------------------------------------
 
     @property
-    def flat_cells(self):
+    def flat_cells(self) -> Array:
         """The table as a list of cells, (depth·width, dim); a view."""
         return self.cells.reshape(-1, self.dim)
 
     @property
-    def table(self):
+    def table(self) -> Array:
         """The table's values, (depth, width, dim); a view that is valid until the next step."""
         self.settle()
         return self.cells
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Add another store of the same shape and hash functions to this one; returns this one.
 
         For linear stores the result is the store of the sum of both variables, exactly. For a
@@ -241,17 +259,17 @@ class CellStore(ScaledStore):
             )
         return super().merge(other)
 
-    def signature(self):
+    def signature(self) -> dict[str, Any]:
         """What two stores must share for their cells to mean the same."""
         depth, width, _ = self.cells.shape
         return {**super().signature(), "depth": depth, "width": width}
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Everything that changes during a run, as numbers and the live arrays themselves."""
         more = {} if self.weights is None else {"full_weight": self.full_weight}
         return super().state() | more
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         super().restore(state)
         if self.weights is not None:

@@ -5,10 +5,11 @@ batch, with decay.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from sketchlab.annotations import Array, Decay, Rows
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.description import Clean
 from sketchlab.stores.sketches import SketchDescription, SketchStore
@@ -25,21 +26,21 @@ class CountMinStore(SketchStore):
         """Whether a step raises cells only as far as its rows need."""
         return self.description.conservative
 
-    def signs(self, rows):
+    def signs(self, rows: Rows) -> Array:
         """All +1: count-min draws sign constants and leaves them; int8 (depth, k)."""
         return np.ones((self.depth, len(checked_rows(rows, self.n))), np.int8)
 
-    def combine(self, signed_cells):
+    def combine(self, signed_cells: Array) -> Array:
         """The smallest cell: each holds the row's value and what collides with it."""
         return signed_cells.min(axis=0)
 
-    def signature(self):
+    def signature(self) -> dict[str, Any]:
         """What two stores must share for their cells to mean the same."""
         return {**super().signature(), "conservative": self.conservative}
 
 
 @dataclass(frozen=True)
-class CountMinSketch(SketchDescription):
+class CountMinSketch(SketchDescription[CountMinStore]):
     """Keep a non-negative variable in a count-min sketch tensor (depth, width, dim).
 
     Parameters
@@ -73,7 +74,7 @@ class CountMinSketch(SketchDescription):
     width: int | None = None
     depth: int = 3
     compression: float = 5
-    decay: str | None = None
+    decay: Decay | None = None
     conservative: bool = False
     seed: int = 0
     clean: Clean | None = None

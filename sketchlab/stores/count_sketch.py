@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sketchlab import hashing
+from sketchlab.annotations import Array, Decay, Rows
 from sketchlab.stores.description import Clean, decay_with_weights
 from sketchlab.stores.sketches import SketchDescription, SketchStore
 from sketchlab.validation import checked_flag, checked_rows
@@ -15,17 +16,17 @@ __all__ = ["CountSketch"]
 class CountSketchStore(SketchStore):
     """A live count-sketch."""
 
-    def signs(self, rows):
+    def signs(self, rows: Rows) -> Array:
         """Signs of rows under every hash function, int8 (depth, k)."""
         return hashing.signs(checked_rows(rows, self.n), self.constants)
 
-    def combine(self, signed_cells):
+    def combine(self, signed_cells: Array) -> Array:
         """The median; for an even depth the mean of the two middle values."""
         return np.median(signed_cells, axis=0).astype(self.dtype, copy=False)
 
 
 @dataclass(frozen=True)
-class CountSketch(SketchDescription):
+class CountSketch(SketchDescription[CountSketchStore]):
     """Keep a variable of either sign in a count-sketch tensor (depth, width, dim).
 
     Parameters
@@ -61,7 +62,7 @@ class CountSketch(SketchDescription):
     width: int | None = None
     depth: int = 3
     compression: float = 5
-    decay: str | None = None
+    decay: Decay | None = None
     seed: int = 0
     clean: Clean | None = None
     row_weights: bool = False

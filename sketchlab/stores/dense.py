@@ -1,9 +1,11 @@
 """The exact variable: one cell a row."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from sketchlab.annotations import Array
 from sketchlab.stores.cells import CellStore
 from sketchlab.stores.description import Description, decay_with_weights
 from sketchlab.validation import checked_choice, checked_flag
@@ -12,7 +14,7 @@ __all__ = ["Dense"]
 
 
 @dataclass(frozen=True)
-class Dense(Description):
+class Dense(Description["DenseStore"]):
     """Keep an auxiliary variable exactly: the baseline, and the default.
 
     Parameters
@@ -34,7 +36,7 @@ class Dense(Description):
            [4., 6.]], dtype=float32)
     """
 
-    decay: str | None = None
+    decay: Literal["lazy", "global"] | None = None
     row_weights: bool = False
 
     def __post_init__(self):
@@ -52,19 +54,19 @@ class DenseStore(CellStore):
     private = True
     shared = False
 
-    def slots(self, rows):
+    def slots(self, rows: Array) -> Array:
         """Row i has cell i."""
         return rows[None, :]
 
-    def signs(self, rows):
+    def signs(self, rows: Array) -> Array:
         """All +1."""
         return np.ones((1, len(rows)), np.int8)
 
-    def combine(self, signed_cells):
+    def combine(self, signed_cells: Array) -> Array:
         """The cell itself."""
         return signed_cells[0]
 
     @property
-    def table(self):
+    def table(self) -> Array:
         """The variable, (n, dim); a view that is valid until the next step."""
         return super().table[0]

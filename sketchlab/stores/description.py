@@ -1,16 +1,24 @@
 """What all descriptions of stores share: checks, serialisation, and the warning about size."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from sketchlab.annotations import Self, Zeros
 from sketchlab.errors import ConfigurationError, StoreSizeWarning
 from sketchlab.hashing import MAX_ROWS
+from sketchlab.stores.live import LiveStore
 from sketchlab.validation import FLOATS, checked_count, checked_number
 
-__all__ = ["Clean", "Description", "decay_with_weights"]
+__all__ = ["Clean", "Description", "Live", "Store", "decay_with_weights"]
+
+
+#: The live store that a description makes.
+Live = TypeVar("Live", bound=LiveStore, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Clean:
 
 
 @dataclass(frozen=True)
-class Description:
+class Description(Generic[Live]):
     """How an auxiliary variable is kept: small, frozen, comparable, printable, serialisable."""
 
     #: True where the store can hold values of either sign.
@@ -52,7 +60,9 @@ class Description:
         """The store itself, allocated and zero."""
         raise NotImplementedError
 
-    def allocate(self, n, dim, dtype=np.float32, *, zeros=np.zeros):
+    def allocate(
+        self, n: int, dim: int, dtype: DTypeLike = np.float32, *, zeros: Zeros = np.zeros
+    ) -> Live:
         """Make a store of zeros for a variable of n rows and `dim` columns.
 
         Parameters
@@ -96,7 +106,7 @@ class Description:
             )
         return store
 
-    def with_seed(self, seed):
+    def with_seed(self, seed: int) -> Self:
         """The same description with other hash functions; itself where nothing is hashed.
 
         Examples
@@ -107,14 +117,14 @@ class Description:
         >>> Dense().with_seed(7)
         Dense(decay='lazy', row_weights=False)
         """
-        return replace(self, seed=seed) if hasattr(self, "seed") else self
+        return replace(self, seed=seed) if hasattr(self, "seed") else self  # type: ignore[call-arg]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The description as plain strings and numbers, for files; see `from_dict`."""
         return {"kind": type(self).__name__, **asdict(self)}
 
     @classmethod
-    def from_dict(cls, plain):
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Description[Any]":
         """The description that `to_dict` wrote.
 
         Examples
@@ -134,6 +144,10 @@ class Description:
         if "tail" in fields:
             fields["tail"] = Description.from_dict(fields["tail"])
         return kinds[name](**fields)
+
+
+#: Any description, as an optimizer takes it.
+Store: TypeAlias = Description[LiveStore]
 
 
 def decay_with_weights(decay, row_weights):

@@ -6,10 +6,13 @@ learned ones (Hsu, Indyk, Katabi & Vakilian 2019) do this for counts; here it is
 state, with decay.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 
+from sketchlab.annotations import Array, Decay, DType, Rows, Self, Zeros
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.cells import CellStore
 from sketchlab.stores.count_min import CountMinSketch
@@ -41,14 +44,17 @@ class HeadTailStore(CellStore):
         Steps that touched each row, where the head is found while running.
     """
 
-    def __init__(self, description, n, dim, dtype, zeros):
+    def __init__(
+        self, description: "HeadTail", n: int, dim: int, dtype: DType, zeros: Zeros
+    ) -> None:
         self._zeros = zeros
         self.heads, width = description.split(n)
         kind, depth = description.tail, description.tail.depth
         cells = self.heads + depth * width
         super().__init__(description, n, dim, dtype, zeros, 1, cells)
         self.tail = kind.live(kind, n, dim, dtype, self._part_for_tail, depth, width)
-        self.touches = self._found = None
+        self.touches: Any = None
+        self._found: Any = None
         if description.rows == "frequent":
             self.touches, self._found = np.zeros(n, np.uint32), np.arange(self.heads)
             self._order_residents()
@@ -62,17 +68,17 @@ class HeadTailStore(CellStore):
         self.tail.cells = self._part_for_tail(self.tail.cells.shape, self.dtype)
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of hash functions of the tail."""
         return self.tail.depth
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Number of buckets of the tail under each hash function."""
         return self.tail.width
 
     @property
-    def constants(self):
+    def constants(self) -> Array:
         """Hash constants of the tail."""
         return self.tail.constants
 
@@ -83,7 +89,7 @@ class HeadTailStore(CellStore):
 
     # -- which cells a row has -----------------------------------------------------------------
 
-    def places(self, rows):
+    def places(self, rows: Array) -> Array:
         """The rows' cells in the head, −1 for rows that are in the tail, int64 (k,)."""
         if self.touches is None:
             return np.where(rows < self.heads, rows, -1)
@@ -93,7 +99,7 @@ class HeadTailStore(CellStore):
         return np.where(self._ordered[found] == rows, self._by_row[found], -1)
 
     @property
-    def residents(self):
+    def residents(self) -> Array:
         """Which row each cell of the head belongs to."""
         return np.arange(self.heads) if self._found is None else self._found
 
@@ -102,18 +108,18 @@ class HeadTailStore(CellStore):
         self._by_row = np.argsort(self.residents)
         self._ordered = self.residents[self._by_row]
 
-    def own_cells(self, rows, slots, signs):
+    def own_cells(self, rows: Array, slots: Array, signs: Array) -> None:
         """Make of the tail's slots and signs (depth, k) those of this store, in place."""
         places = self.places(rows)
         slots += self.heads
         slots[:, places >= 0] = places[places >= 0]
         signs[:, places >= 0] = 1
 
-    def slots(self, rows):
+    def slots(self, rows: Array) -> Array:
         """Numbers of the rows' cells in the flattened table, (depth, k)."""
         return self._addresses(rows)[0]
 
-    def signs(self, rows):
+    def signs(self, rows: Rows) -> Array:
         """+1 or -1 for each of the rows' cells, +1 in the head; int8 (depth, k)."""
         return self._addresses(checked_rows(rows, self.n))[1]
 
@@ -122,23 +128,23 @@ class HeadTailStore(CellStore):
         self.own_cells(rows, slots, signs)
         return slots, signs
 
-    def buckets(self, rows):
+    def buckets(self, rows: Rows) -> Array:
         """Buckets that rows have, or would have, in the tail, int64 (depth, k)."""
         return self.tail.buckets(rows)
 
-    def combine(self, signed_cells):
+    def combine(self, signed_cells: Array) -> Array:
         """As the tail does; all cells of a row in the head are one and the same."""
         return self.tail.combine(signed_cells)
 
     # -- the head that is found while running --------------------------------------------------
 
-    def touch(self, rows, gain):
+    def touch(self, rows: Array, gain: float) -> None:
         """Count the rows' touches, where the head is to be found by them."""
         super().touch(rows, gain)
         if self.touches is not None:
             self.touches[rows] += 1
 
-    def end_step(self, step):
+    def end_step(self, step: int) -> None:
         """Clean the tail, and move the most active rows into the head, where that is due."""
         clean = self.description.tail.clean
         if clean and step % clean.every == 0:
@@ -148,7 +154,7 @@ class HeadTailStore(CellStore):
         if self.touches is not None and step % self.description.every == 0:
             self.promote()
 
-    def promote(self):
+    def promote(self) -> None:
         """Exchange rows between head and tail, so that the head holds the rows touched most often.
 
         Of rows touched equally often those stay that are in the head, then the lowest come. A row
@@ -191,19 +197,19 @@ class HeadTailStore(CellStore):
     # -- the table -----------------------------------------------------------------------------
 
     @property
-    def table(self):
+    def table(self) -> Array:
         """Values of all cells, (heads + depth·width, dim); a view, valid until the next step."""
         return super().table[0]
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of all cells, of the row weights, and of what finds the head."""
         if self.touches is None:
             return super().nbytes
         found = self.touches, self._found, self._by_row, self._ordered
         return super().nbytes + sum(array.nbytes for array in found)
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Add another store of the same shape, head and hash functions; returns this one.
 
         Raises
@@ -219,7 +225,7 @@ class HeadTailStore(CellStore):
             )
         return super().merge(other)
 
-    def fold(self):
+    def fold(self) -> Self:
         """Halve the width of the tail; returns the store.
 
         Raises
@@ -236,7 +242,7 @@ class HeadTailStore(CellStore):
         self.tail.cells = self._part_for_tail(folded.shape, self.dtype)
         return self
 
-    def signature(self):
+    def signature(self) -> dict[str, Any]:
         """What two stores must share for their cells to mean the same."""
         return {
             **super().signature(),
@@ -249,13 +255,13 @@ class HeadTailStore(CellStore):
             "seed": self.description.tail.seed,
         }
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Everything that changes during a run, as numbers and the live arrays themselves."""
         if self.touches is None:
             return super().state()
         return super().state() | {"residents": self._found, "touches": self.touches}
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         super().restore(state)
         if self.touches is not None:
@@ -265,7 +271,7 @@ class HeadTailStore(CellStore):
 
 
 @dataclass(frozen=True)
-class HeadTail(Description):
+class HeadTail(Description[HeadTailStore]):
     """Keep some rows exactly and sketch the others, both within the budget of the sketch alone.
 
     With compression c the budget is n/c rows of numbers: ⌊head·n/c⌋ of them are exact rows, the
@@ -301,7 +307,7 @@ class HeadTail(Description):
 
     head: float = 0.75
     tail: CountSketch | CountMinSketch = field(default_factory=CountSketch)
-    rows: str = "first"
+    rows: Literal["first", "frequent"] = "first"
     row_weights: bool = False
     every: int = 100
 
@@ -330,25 +336,25 @@ class HeadTail(Description):
         object.__setattr__(self, "tail", replace(self.tail, decay="global"))
 
     @property
-    def signed(self):
+    def signed(self) -> bool:  # type: ignore[override]
         """True where the tail can hold values of either sign."""
         return self.tail.signed
 
     @property
-    def decay(self):
+    def decay(self) -> Decay | None:
         """The decay of the tail, and so of the head."""
         return self.tail.decay
 
-    def with_seed(self, seed):
+    def with_seed(self, seed: int) -> Self:
         """The same description with other hash functions for the tail."""
         return replace(self, tail=self.tail.with_seed(seed))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The description as plain strings and numbers, for files; see `from_dict`."""
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
         return {"kind": type(self).__name__, **plain, "tail": self.tail.to_dict()}
 
-    def split(self, n):
+    def split(self, n: int) -> tuple[int, int]:
         """Rows in the head and buckets of the tail for a variable of n rows: (heads, width)."""
         depth, tail = self.tail.depth, 1.0 - self.head
         if self.tail.width is not None:

@@ -1,9 +1,11 @@
 """One byte a number, with a scale for every block of a row (Dettmers et al. 2022)."""
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
+from sketchlab.annotations import Array, DType, Self, Zeros
 from sketchlab.stores.arithmetic import contribution, lazy_change
 from sketchlab.stores.code_book import SIGN, code_book, code_lines, nearest_codes
 from sketchlab.stores.description import Description
@@ -28,7 +30,9 @@ class QuantizedStore(ScaledStore):
     arrays, divided = ("codes", "scales"), ("scales",)
     shared = False
 
-    def __init__(self, description, n, dim, dtype, zeros):
+    def __init__(
+        self, description: "Quantized", n: int, dim: int, dtype: DType, zeros: Zeros
+    ) -> None:
         super().__init__(description, n, dim, dtype)
         self.block = min(dim, description.block)
         self.codes = zeros((n, dim), np.dtype(np.uint8))
@@ -36,18 +40,20 @@ class QuantizedStore(ScaledStore):
         self.book = _copy(code_book(description.signed, dtype), zeros)
         self.lines = _copy(code_lines(description.signed, dtype), zeros)
 
-    def advance(self, rows, values, keep, gain, squared=False):
+    def advance(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> None:
         """One step x ← keep·x + gain·u of the decoded rows, which are then coded anew."""
         self.make_room(largest_contribution(squared, gain, values))
         gain = self.begin_step(keep, gain)
         before, less = self._read(rows), self.row_keep_less_one(keep)
         self._write(rows, before + lazy_change(before, contribution(squared, gain, values), less))
 
-    def estimate(self, rows):
+    def estimate(self, rows: Array) -> Array:
         """The decoded rows."""
         return self.dtype.type(self.multiplier) * self._read(rows)
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Add another store, decoded, and code the sum anew; returns this store.
 
         Raises
@@ -61,7 +67,7 @@ class QuantizedStore(ScaledStore):
         self._write(every, self._read(every) + other.estimate(every))
         return self
 
-    def signature(self):
+    def signature(self) -> dict[str, Any]:
         """What two stores must share for their numbers to mean the same."""
         return {**super().signature(), "block": self.block, "signed": self.description.signed}
 
@@ -93,7 +99,7 @@ def _copy(array, zeros):
 
 
 @dataclass(frozen=True)
-class Quantized(Description):
+class Quantized(Description[QuantizedStore]):
     """Keep every number of a variable in one byte, and a scale for each block of a row.
 
     Block-wise dynamic quantisation (Dettmers et al. 2022): a block of a row is divided by its
@@ -126,9 +132,9 @@ class Quantized(Description):
 
     bits: int = 8
     block: int = 256
-    decay: str = "lazy"
+    decay: Literal["lazy", "global"] = "lazy"
     # a keyword, lest it come first: the base class names it too
-    signed: bool = field(default=True, kw_only=True)
+    signed: bool = field(default=True, kw_only=True)  # type: ignore[misc]
 
     def __post_init__(self):
         object.__setattr__(self, "bits", int(checked_choice("bits", self.bits, (8,))))

@@ -1,11 +1,13 @@
 """Rank-one stores: the field's other compression, beside which sketches are measured."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from sketchlab.annotations import Array, DType, Self, Zeros
 from sketchlab.stores.arithmetic import contribution, lazy_change, outer_estimate
 from sketchlab.stores.description import Description
 from sketchlab.stores.live import LiveStore
@@ -23,26 +25,28 @@ class RankOneStore(LiveStore):
     right : ndarray, (dim,)
     """
 
-    def __init__(self, description, n, dim, dtype, zeros):
+    def __init__(
+        self, description: "Description[Any]", n: int, dim: int, dtype: DType, zeros: Zeros
+    ) -> None:
         super().__init__(description, n, dim, dtype)
         self.left = zeros((n,), dtype)
         self.right = zeros((dim,), dtype)
 
     @property
-    def table(self):
+    def table(self) -> Array:
         """The variable as the store answers it, (n, dim); made anew at each call."""
         return self.estimate(np.arange(self.n))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of both vectors."""
         return self.left.nbytes + self.right.nbytes
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Everything that changes during a run: the live vectors themselves."""
         return {"left": self.left, "right": self.right}
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         self.left[...] = state["left"]
         self.right[...] = state["right"]
@@ -51,7 +55,9 @@ class RankOneStore(LiveStore):
 class Rank1Store(RankOneStore):
     """Row sums and column sums; x̂ = row sum · column sum / total."""
 
-    def advance(self, rows, values, keep, gain, squared=False):
+    def advance(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> None:
         """One step x ← keep·x + gain·u: the sums follow the change of the touched rows."""
         if self.decay == "global":
             self.scale(keep)
@@ -64,7 +70,7 @@ class Rank1Store(RankOneStore):
             self.left[rows] = self._saturated(self.left[rows] + left)
             self.right[...] = self._saturated(self.right + right)
 
-    def estimate(self, rows):
+    def estimate(self, rows: Array) -> Array:
         """Row sum · column sum / total, and zero while nothing has been added."""
         total = self._total()
         if total == 0:
@@ -83,14 +89,14 @@ class Rank1Store(RankOneStore):
         """
         return np.minimum(sums, np.finfo(self.dtype).max)
 
-    def scale(self, factor):
+    def scale(self, factor: float) -> Self:
         """Multiply both sums by a factor, not below zero; returns the store."""
         factor = self.dtype.type(checked_number("factor", factor, 0))
         self.left *= factor
         self.right *= factor
         return self
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Add another store's sums, which are those of the sum of both; returns this store."""
         self._check_mergeable(other)
         self.left += other.left
@@ -99,7 +105,7 @@ class Rank1Store(RankOneStore):
 
 
 @dataclass(frozen=True)
-class Rank1(Description):
+class Rank1(Description[Rank1Store]):
     """Keep a non-negative variable as the outer product of its row and column sums.
 
     The non-negative factorisation that Adafactor uses (Shazeer & Stern 2018), "LR-NMF" in
@@ -123,7 +129,7 @@ class Rank1(Description):
 
     signed: ClassVar[bool] = False
 
-    decay: str = "lazy"
+    decay: Literal["lazy", "global"] = "lazy"
 
     def __post_init__(self):
         checked_choice("decay", self.decay, ("lazy", "global"))
@@ -135,7 +141,9 @@ class Rank1(Description):
 class Rank1SVDStore(RankOneStore):
     """left ⊗ right, the nearest rank-one matrix after every step."""
 
-    def advance(self, rows, values, keep, gain, squared=False):
+    def advance(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> None:
         """The exact step on the whole matrix, then its leading singular pair."""
         matrix = np.outer(self.left, self.right)
         if self.decay == "global":
@@ -146,18 +154,18 @@ class Rank1SVDStore(RankOneStore):
         u, s, vh = np.linalg.svd(matrix, full_matrices=False)
         self.left, self.right = u[:, 0] * s[0], vh[0].copy()
 
-    def estimate(self, rows):
+    def estimate(self, rows: Array) -> Array:
         """Rows of the outer product."""
         return np.outer(self.left[rows], self.right)
 
-    def scale(self, factor):
+    def scale(self, factor: float) -> Self:
         """Multiply the matrix by a factor; returns the store."""
         self.left *= self.dtype.type(checked_number("factor", factor, -math.inf))
         return self
 
 
 @dataclass(frozen=True)
-class Rank1SVD(Description):
+class Rank1SVD(Description[Rank1SVDStore]):
     """Keep the best rank-one approximation of a variable, found anew at every step.
 
     The "ℓ2 rank-1" of Spring et al. (2019), for analysis only: each step makes the full n × dim
@@ -178,7 +186,7 @@ class Rank1SVD(Description):
            [ 2., -6.]])
     """
 
-    decay: str = "lazy"
+    decay: Literal["lazy", "global"] = "lazy"
 
     def __post_init__(self):
         checked_choice("decay", self.decay, ("lazy", "global"))

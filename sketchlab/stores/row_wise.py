@@ -1,10 +1,11 @@
 """One value a row: the mean of its columns."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from sketchlab.annotations import Array, DType, Zeros
 from sketchlab.stores.arithmetic import contribution, lazy_change
 from sketchlab.stores.description import Description
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
@@ -24,11 +25,15 @@ class RowWiseStore(ScaledStore):
     arrays = divided = ("values",)
     shared = False
 
-    def __init__(self, description, n, dim, dtype, zeros):
+    def __init__(
+        self, description: "RowWise", n: int, dim: int, dtype: DType, zeros: Zeros
+    ) -> None:
         super().__init__(description, n, dim, dtype)
         self.values = zeros((n,), dtype)
 
-    def advance(self, rows, values, keep, gain, squared=False):
+    def advance(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> None:
         """One step of the rows' means: mean ← keep·mean + gain·(mean of u over the columns)."""
         self.make_room(largest_contribution(squared, gain, values))
         gain = self.begin_step(keep, gain)
@@ -36,14 +41,14 @@ class RowWiseStore(ScaledStore):
         before, mean = self.values[rows], contribution(squared, gain / self.dim, values).sum(axis=1)
         self.values[rows] = before + lazy_change(before, mean, self.row_keep_less_one(keep))
 
-    def estimate(self, rows):
+    def estimate(self, rows: Array) -> Array:
         """The row's mean, for every column."""
         values = self.dtype.type(self.multiplier) * self.values[rows]
         return np.repeat(values[:, None], self.dim, axis=1)
 
 
 @dataclass(frozen=True)
-class RowWise(Description):
+class RowWise(Description[RowWiseStore]):
     """Keep one number a row of a non-negative variable: the mean of its columns.
 
     With `Adagrad` it is the row-wise Adagrad of large embedding tables, as in FBGEMM (Khudia et
@@ -69,7 +74,7 @@ class RowWise(Description):
 
     signed: ClassVar[bool] = False
 
-    decay: str = "lazy"
+    decay: Literal["lazy", "global"] = "lazy"
 
     def __post_init__(self):
         checked_choice("decay", self.decay, ("lazy", "global"))

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from sketchlab.annotations import Array
+
 __all__ = ["coalesce"]
 
 
-def coalesce(rows, values):
+def coalesce(rows: Array, values: Array) -> tuple[Array, Array]:
     """Sum the values of equal rows.
 
     Parameters

@@ -1,13 +1,18 @@
 """Stores that decay as a whole in O(1): their arrays are kept divided by one number."""
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from sketchlab.annotations import Array, DType, Self
 from sketchlab.stores.arithmetic import contribution
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_number
+
+if TYPE_CHECKING:
+    from sketchlab.stores.description import Description
 
 __all__ = ["ScaledStore"]
 
@@ -41,20 +46,20 @@ class ScaledStore(LiveStore):
     """
 
     #: Attributes that hold what changes in a run.
-    arrays: ClassVar[tuple]
+    arrays: ClassVar[tuple[str, ...]]
     #: Those that are divided by the multiplier.
-    divided: ClassVar[tuple]
+    divided: ClassVar[tuple[str, ...]]
 
-    def __init__(self, description, n, dim, dtype):
+    def __init__(self, description: "Description[Any]", n: int, dim: int, dtype: DType) -> None:
         super().__init__(description, n, dim, dtype)
         self.multiplier = 1.0
 
-    def lacks_room(self, largest):
+    def lacks_room(self, largest: float) -> bool:
         """Whether an addition as large could overflow in the divided arrays, made many times."""
         room = float(np.finfo(self.dtype).max) / _LARGEST
         return largest > room * abs(self.multiplier) and self.multiplier != 1
 
-    def make_room(self, largest):
+    def make_room(self, largest: float) -> None:
         """Fold the multiplier in where a large addition to the divided arrays would overflow.
 
         Parameters
@@ -65,7 +70,7 @@ class ScaledStore(LiveStore):
         if self.lacks_room(largest):
             self.settle()
 
-    def begin_step(self, keep, gain):
+    def begin_step(self, keep: float, gain: float) -> float:
         """Decay everything where the decay is global; the gain as the divided arrays need it."""
         if self.decay == "global":
             self._multiply(keep)
@@ -76,7 +81,7 @@ class ScaledStore(LiveStore):
         if not 1 / _LARGEST <= abs(self.multiplier) <= _LARGEST:
             self.settle()
 
-    def settle(self):
+    def settle(self) -> None:
         """Fold the multiplier into the arrays."""
         for name in self.divided:
             array = getattr(self, name)
@@ -86,7 +91,7 @@ class ScaledStore(LiveStore):
                 array *= self.dtype.type(self.multiplier)
         self.multiplier = 1.0
 
-    def scale(self, factor):
+    def scale(self, factor: float) -> Self:
         """Multiply the whole store by a factor, in O(1); returns the store.
 
         Raises
@@ -101,7 +106,7 @@ class ScaledStore(LiveStore):
         low = -math.inf if self.description.signed else 0
         return checked_number("factor", factor, low)
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Add another store's numbers to this one's; returns this store.
 
         Raises
@@ -117,20 +122,20 @@ class ScaledStore(LiveStore):
         return self
 
     @property
-    def table(self):
+    def table(self) -> Array:
         """The variable as the store answers it, (n, dim); made anew at each call."""
         return self.estimate(np.arange(self.n))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(getattr(self, name).nbytes for name in self.arrays)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Everything that changes during a run, as numbers and the live arrays themselves."""
         return {name: getattr(self, name) for name in self.arrays} | {"multiplier": self.multiplier}
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave; shapes and dtypes have been checked by the caller."""
         for name in self.arrays:
             getattr(self, name)[...] = state[name]

@@ -1,14 +1,15 @@
 """What count-sketches and count-min sketches share: hashed cells, folding."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sketchlab import hashing
+from sketchlab.annotations import Array, DType, Rows, Self, Zeros
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.cells import CellStore
-from sketchlab.stores.description import Clean, Description
+from sketchlab.stores.description import Clean, Description, Live
 from sketchlab.validation import checked_choice, checked_count, checked_number, checked_rows
 
 __all__ = ["SketchDescription", "SketchStore"]
@@ -17,7 +18,7 @@ DECAYS = ("lazy", "global", "bucket")
 
 
 @dataclass(frozen=True)
-class SketchDescription(Description):
+class SketchDescription(Description[Live]):
     """Checks shared by both kinds of sketch; see `CountSketch` and `CountMinSketch`."""
 
     live: ClassVar[type]
@@ -39,7 +40,7 @@ class SketchDescription(Description):
                 f"clean={self.clean!r}: give sketchlab.Clean(factor=..., every=...) or None"
             )
 
-    def width_for(self, n):
+    def width_for(self: Any, n: int) -> int:
         """Buckets for a variable of n rows: the given width, or what the compression leaves."""
         if self.width is not None:
             return self.width
@@ -52,25 +53,34 @@ class SketchDescription(Description):
 class SketchStore(CellStore):
     """A live sketch: row i has one cell in each of `depth` hashed rows of the table."""
 
-    def __init__(self, description, n, dim, dtype, zeros, depth, width):
+    def __init__(
+        self,
+        description: Any,
+        n: int,
+        dim: int,
+        dtype: DType,
+        zeros: Zeros,
+        depth: int,
+        width: int,
+    ) -> None:
         super().__init__(description, n, dim, dtype, zeros, depth, width)
         self.constants = hashing.hash_constants(description.seed, depth)
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Number of buckets under each hash function."""
         return self.cells.shape[1]
 
-    def slots(self, rows):
+    def slots(self, rows: Array) -> Array:
         """Cell j·width + bucket_j(row) of the flattened table, (depth, k)."""
         first = np.arange(self.depth)[:, None] * self.width
         return first + hashing.buckets(rows, self.constants, self.width)
 
-    def buckets(self, rows):
+    def buckets(self, rows: Rows) -> Array:
         """Buckets of rows under every hash function, int64 (depth, k)."""
         return hashing.buckets(checked_rows(rows, self.n), self.constants, self.width)
 
-    def fold(self):
+    def fold(self) -> Self:
         """Halve the width, as if the sketch had been built so; returns the sketch.
 
         Buckets 2b and 2b + 1 become bucket b: their sum where the sketch is linear, their maximum
@@ -86,18 +96,18 @@ class SketchStore(CellStore):
         self.description = replace(self.description, width=self.width)
         return self
 
-    def check_foldable(self):
+    def check_foldable(self) -> None:
         """Refuse an odd width."""
         if self.width % 2:
             raise ConfigurationError(
                 f"width={self.width} is odd: only a sketch of even width can be folded"
             )
 
-    def folded(self):
+    def folded(self) -> Array:
         """The table of cells with neighbouring buckets joined, (depth, width / 2, dim)."""
         pairs = self.cells.reshape(self.depth, self.width // 2, 2, self.dim)
         return pairs.max(axis=2) if self.conservative else pairs.sum(axis=2)
 
-    def signature(self):
+    def signature(self) -> dict[str, Any]:
         """What two stores must share for their cells to mean the same."""
         return {**super().signature(), "seed": self.description.seed}

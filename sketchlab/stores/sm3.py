@@ -1,10 +1,11 @@
 """SM3: one bound a row and one a column, the smaller of the two the answer (Anil et al. 2019)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from sketchlab.annotations import Array, DType, Zeros
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.arithmetic import conservative_target, contribution
 from sketchlab.stores.description import Description
@@ -25,12 +26,14 @@ class SM3Store(ScaledStore):
 
     arrays = divided = ("row_bounds", "column_bounds")
 
-    def __init__(self, description, n, dim, dtype, zeros):
+    def __init__(self, description: "SM3", n: int, dim: int, dtype: DType, zeros: Zeros) -> None:
         super().__init__(description, n, dim, dtype)
         self.row_bounds = zeros((n,), dtype)
         self.column_bounds = zeros((dim,), dtype)
 
-    def advance(self, rows, values, keep, gain, squared=False):
+    def advance(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> None:
         """One step: bounds rise to the largest keep·x̂ + gain·u of their row or column.
 
         A touched row's bound is the largest target of the row. A column's also stands for rows
@@ -45,7 +48,7 @@ class SM3Store(ScaledStore):
         self.row_bounds[rows] = targets.max(axis=1)
         np.maximum(self.column_bounds, targets.max(axis=0), out=self.column_bounds)
 
-    def estimate(self, rows):
+    def estimate(self, rows: Array) -> Array:
         """The smaller of the row's bound and the column's."""
         return self.dtype.type(self.multiplier) * self._read(rows)
 
@@ -54,7 +57,7 @@ class SM3Store(ScaledStore):
 
 
 @dataclass(frozen=True)
-class SM3(Description):
+class SM3(Description[SM3Store]):
     """Keep a non-negative variable as a bound a row and a bound a column: n + dim numbers.
 
     SM3-II (Anil et al. 2019, Algorithm SM3-II) with rows and columns as its cover: the answer is
@@ -85,7 +88,7 @@ class SM3(Description):
 
     signed: ClassVar[bool] = False
 
-    decay: str = "global"
+    decay: Literal["global"] = "global"
 
     def __post_init__(self):
         if self.decay == "lazy":

@@ -1,9 +1,7 @@
 """Every check gives the expected verdict, and another one where something is broken on purpose."""
 
-import doctest
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -283,9 +281,3 @@ def test_midpoint():
     assert power_law.midpoint(np.ones(1000)) == 0.5
     assert power_law.midpoint([5, 0, 0, 0, -1]) == 0.2
     assert power_law.midpoint([3.0], entries=100) == 0.01
-
-
-def test_the_examples_of_the_documentation_print_what_is_shown():
-    theory = Path(__file__).resolve().parents[2] / "docs" / "theory.md"
-    failed, tried = doctest.testfile(str(theory), module_relative=False, encoding="utf-8")
-    assert tried >= 4 and not failed

@@ -3,6 +3,7 @@
 import math
 from itertools import chain
 
+import numpy as np
 import pytest
 
 import sketchlab as sl
@@ -34,6 +35,24 @@ def result_of(settings):
 
 def compare(result_of=result_of, tries=5):
     return Comparison((EXACT, SKETCHED), {"RMSprop": 0.1}, tries, 3, settings).rows(result_of)
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        sl.CountSketch(decay="bucket"),
+        sl.HeadTail(tail=sl.CountSketch(decay="bucket")),
+        sl.CountSketch(),
+        sl.Dense(),
+    ],
+)
+def test_settings_of_bucket_decay_say_which_form_of_its_answers_they_are_of(store):
+    """So that runs of the earlier form are not taken for these; a store is made of them all."""
+    kept = plain(store)
+    assert ("answers" in kept) == (store.decay == "bucket")
+    made = {"family": "Momentum", "learning_rate": 0.1, "stores": {"m": kept}, "options": {}}
+    made = optimizer(made, np.zeros((60, 8)), iter([0]))
+    assert made.m.description == store
 
 
 def test_a_worse_store_is_seen_as_worse():

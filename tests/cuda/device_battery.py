@@ -4,6 +4,8 @@ Not collected by itself: `test_simulator.py` runs this file in a process with th
 `test_gpu.py` takes its tests over where there is a GPU.
 """
 
+import copy
+import pickle
 from functools import cache
 
 import battery
@@ -161,6 +163,41 @@ def test_sort_is_stable(size):
         right = np.argsort(keys, kind="stable")
         assert (found[1].copy_to_host() == right).all()
         assert (found[0].copy_to_host() == keys[right]).all()
+
+
+# -- numbers that are large or zero, copies ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "store", ["dense-global", "cms-conservative", "nmf-lazy", "row-lazy", "mean"]
+)
+@pytest.mark.parametrize("gradient", [1e20, 0.0, 1e-25])
+def test_extreme_gradients_do_what_they_do_on_the_host(store, gradient):
+    """A square that would overflow before it is scaled; a second moment of zero without eps."""
+    shape = Shape(5, 40, 2, 3)
+    tables = []
+    for backend in ("cuda", "reference"):
+        signed, non_negative = battery.stores(shape, seed=0)
+        v = (signed | non_negative | battery.compact_stores(shape, 0))[store]
+        table = np.ones((shape.n, shape.dim), np.float32)
+        there = on_device(table) if backend == "cuda" else table
+        opt = sl.Adam(there, 0.01, eps=0, v=v, backend=backend)
+        for value in (gradient, 1.0):
+            grads, rows = np.full((1, shape.dim), value, np.float32), np.array([3])
+            if backend == "cuda":
+                step(opt, grads, rows, np.float32)
+            else:
+                opt.step(grads, rows=rows)
+        tables.append(there.copy_to_host() if backend == "cuda" else table)
+    assert np.isfinite(tables[0]).all()
+    np.testing.assert_allclose(*tables, rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_copies_are_refused_with_the_way_out(how):
+    opt, _ = live_pair("Adam cs-lazy cms-bucket", Shape(8, 3, 3, 4))
+    with pytest.raises(sl.BackendError, match=r"cannot be copied.*state_dict"):
+        how(opt)
 
 
 # -- stores by themselves and checkpoints ------------------------------------------------------

@@ -13,7 +13,7 @@ from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.columns import (
     add_gradient,
     add_signed,
-    decay_cell,
+    advance_own,
     raise_cell,
     to_change,
     to_target,
@@ -28,7 +28,7 @@ from sketchlab.kernels.cpu.views import (
     is_written,
     locate,
 )
-from sketchlab.stores.arithmetic import contribution, higher
+from sketchlab.stores.arithmetic import contribution, higher, own_cell
 
 __all__ = ["CHUNK", "advance", "owners_of_cells"]
 
@@ -138,10 +138,13 @@ def change_long(view, now, slots, signs, picked, active, grads, source, change):
         elif view.mode == CONSERVATIVE:
             raise_cell(cell, change[i])
         else:
+            gain, gradient = sign * now.gain, grads[source[i]]
             if view.mode == BUCKET and active[slots[i]] > 0:
-                decay_cell(cell, cell.dtype.type(active[slots[i]]), now.keep_less_one)
+                less = cell.dtype.type(active[slots[i]]) * now.keep_less_one
+                advance_own(cell, gradient, view.squared, less, gain)
                 active[slots[i]] = 0
-            add_gradient(cell, sign * now.gain, grads[source[i]], view.squared)
+            else:
+                add_gradient(cell, gain, gradient, view.squared)
 
 
 @register_jitable
@@ -158,12 +161,16 @@ def change_short(view, now, slots, signs, picked, active, grads, source, change)
             for c in range(dim):
                 cells[slot, c] = higher(cells[slot, c], change[i, c])
         else:
-            if view.mode == BUCKET and active[slot] > 0:
-                decay_cell(cells[slot], cells.dtype.type(active[slot]), now.keep_less_one)
-                active[slot] = 0
             gain, given = sign * now.gain, source[i]
-            for c in range(dim):
-                cells[slot, c] += contribution(squared, gain, grads[given, c])
+            if view.mode == BUCKET and active[slot] > 0:
+                less = cells.dtype.type(active[slot]) * now.keep_less_one
+                for c in range(dim):
+                    u = contribution(squared, gain, grads[given, c])
+                    cells[slot, c] = own_cell(cells[slot, c], u, less)
+                active[slot] = 0
+            else:
+                for c in range(dim):
+                    cells[slot, c] += contribution(squared, gain, grads[given, c])
 
 
 @kernel

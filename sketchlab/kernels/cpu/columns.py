@@ -8,7 +8,6 @@ behind the other.
 from numba.extending import register_jitable
 
 from sketchlab.stores.arithmetic import (
-    active_cell,
     conservative_target,
     contribution,
     higher,
@@ -23,7 +22,6 @@ __all__ = [
     "add_signed",
     "advance_own",
     "combine",
-    "decay_cell",
     "least_of_three",
     "middle_of_three",
     "raise_cell",
@@ -138,15 +136,11 @@ def raise_cell(cell, target):
 
 
 @register_jitable
-def decay_cell(cell, active_rows, keep_less_one):
-    """Decay a cell once by each of its active rows, all reading before any writes."""
-    for c in range(cell.size):
-        cell[c] = active_cell(cell[c], active_rows, keep_less_one)
-
-
-@register_jitable
 def advance_own(cell, gradient, squared, keep_less_one, gain):
-    """Advance the cell of one row alone."""
+    """Decay a cell and add a gradient's contribution; `gain` carries the sign.
+
+    Each of the rows that decay a cell takes its (keep - 1): `keep_less_one` times their number.
+    """
     if squared:
         for c in range(cell.size):
             cell[c] = own_cell(cell[c], contribution(True, gain, gradient[c]), keep_less_one)

@@ -1,7 +1,6 @@
 """Arrays on the device: views of what callers hand in, and the arrays that stores are made of."""
 
 import math
-from functools import partial
 
 import numpy as np
 
@@ -91,18 +90,13 @@ def zeros(run):
     ----------
     run : Launcher
     """
-    return partial(_zeros, run)
 
+    def make(shape, dtype):
+        array = DeviceArray(guarded(cuda.device_array, shape, np.dtype(dtype)), run)
+        array.fill(0)
+        return array
 
-def _zeros(run, shape, dtype):
-    array = DeviceArray(guarded(cuda.device_array, shape, np.dtype(dtype)), run)
-    array.fill(0)
-    return array
-
-
-def _copied(host, run):
-    """A device array with the entries of one in host memory."""
-    return DeviceArray(guarded(cuda.to_device, host), run)
+    return make
 
 
 class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -194,9 +188,6 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _rows(self):
         return self.raw.reshape(self.shape[0], self.size // self.shape[0])
-
-    def __reduce__(self):
-        return _copied, (np.asarray(self), self._run)
 
     def __copy__(self):
         """The array in host memory, as NumPy's: what a state holds."""

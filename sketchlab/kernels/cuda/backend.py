@@ -69,12 +69,11 @@ class CUDA(Backend):
         self._run.flat(fill, 1, empty(1, np.float32), np.float32(0))
 
     def __reduce__(self):
-        if self._stream is not None and not isinstance(self._stream, int):
-            raise BackendError(
-                f"this optimizer runs on a stream of its own, {self._stream!r}, which cannot be "
-                "copied: make another optimizer and give it state_dict()"
-            )
-        return _copied, (self._deterministic, self._stream, self._run)
+        raise BackendError(
+            "an optimizer on a device cannot be copied or pickled, since its arrays belong to this "
+            "process and its streams: make another one on a copy of the table, and give it "
+            "state_dict()"
+        )
 
     # -- what the backend's arrays are ---------------------------------------------------------
 
@@ -155,10 +154,3 @@ class CUDA(Backend):
         keys, order = (self._scratch.array(name, (k,), np.int64) for name in ("rows", "sources"))
         self._run.flat(copy_rows, k, rows, n, keys, order)
         return SortedRows(n, *sort(self._run, self._scratch, "rows", keys, order, n.bit_length()))
-
-
-def _copied(deterministic, stream, run):
-    """The backend of a copy, on the launcher that the arrays of its stores have."""
-    backend = CUDA(deterministic, stream)
-    backend._run = run
-    return backend

@@ -15,7 +15,7 @@ try:
 
     _REASON = None
 except Exception as error:  # ImportError, RuntimeError and what a damaged toolkit may raise
-    cuda, _REASON = None, error
+    cuda, _REASON = None, error  # type: ignore[assignment]
 
 __all__ = ["Launcher", "cuda", "device", "guarded", "require", "simulated"]
 
@@ -109,9 +109,6 @@ class Launcher:
         else:
             multiprocessors = cuda.get_current_device().MULTIPROCESSOR_COUNT
             self.blocks = _BLOCKS_EACH * multiprocessors
-
-    def __reduce__(self):
-        return Launcher, ()  # of the process, or the optimizer, that a copy lives in
 
     def use(self, stream):
         """Launch on `stream` from now on: a stream of numba-cuda, a pointer as int, or None.
