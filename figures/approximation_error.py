@@ -72,9 +72,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="approximation-error",
-    title="Approximation error along a stream of gradients",
-    needs=("approximation-error",),
-    draw=draw,
-    caption=caption,
+    "approximation-error",
+    "Approximation error along a stream of gradients",
+    ("approximation-error",),
+    draw,
+    caption,
 )

@@ -33,10 +33,4 @@ def caption(study):
     )
 
 
-FIGURE = Figure(
-    name="batch-time",
-    title="Time of an epoch against batch size",
-    needs=("batch-time",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("batch-time", "Time of an epoch against batch size", ("batch-time",), draw, caption)

@@ -2,6 +2,7 @@
 
 from figures.common import style
 from figures.common.figure import Figure
+from figures.common.stores import form_of
 from figures.common.style import BLUE, GREEN, LOOKS
 
 #: What the paper cleaned with: factor and steps.
@@ -10,10 +11,10 @@ _DASHED = (0, (3, 1))
 LOOKS_OF = {
     ("exact", False): LOOKS[0],
     ("exact", True): LOOKS[0]._replace(linestyle=_DASHED),
-    ("CMS", False): LOOKS[1]._replace(linestyle="-"),
-    ("CMS", True): LOOKS[1]._replace(linestyle=_DASHED),
-    ("CMS global", True): LOOKS[2]._replace(color=BLUE, linestyle=_DASHED),
-    ("CMS conservative", False): LOOKS[3]._replace(color=GREEN, linestyle="-"),
+    ("lazy", False): LOOKS[1]._replace(linestyle="-"),
+    ("lazy", True): LOOKS[1]._replace(linestyle=_DASHED),
+    ("global", True): LOOKS[2]._replace(color=BLUE, linestyle=_DASHED),
+    ("conservative", False): LOOKS[3]._replace(color=GREEN, linestyle="-"),
 }
 
 
@@ -22,7 +23,7 @@ def draw(study):
     page, panels = style.panels(3.9, 2, len(PAPER))
     for column, (family, clean) in zip(panels.T, PAPER.items()):
         for row in study.summary["rows"]:
-            look = LOOKS_OF.get((_name(row), row["clean"] is not None))
+            look = LOOKS_OF.get((form_of(study, row), row["clean"] is not None))
             if row["family"] == family and look and row["clean"] in (None, clean):
                 _band(column[0], row["accuracies"], 1, 100, look, _label(row))
                 _band(column[1], row["errors"], every, 1, look, None)
@@ -68,10 +69,4 @@ def caption(study):
     )
 
 
-FIGURE = Figure(
-    name="cleaning",
-    title="Cleaning a count-min sketch",
-    needs=("cleaning",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("cleaning", "Cleaning a count-min sketch", ("cleaning",), draw, caption)

@@ -45,9 +45,5 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="decay-stability",
-    title="Stability of the ways to decay",
-    needs=("decay-stability",),
-    draw=draw,
-    caption=caption,
+    "decay-stability", "Stability of the ways to decay", ("decay-stability",), draw, caption
 )

@@ -44,9 +44,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="error-against-width",
-    title="Error of a point query against the width",
-    needs=("graceful-width",),
-    draw=draw,
-    caption=caption,
+    "error-against-width",
+    "Error of a point query against the width",
+    ("graceful-width",),
+    draw,
+    caption,
 )

@@ -3,7 +3,7 @@
 from analysis.theory.published import TABLES
 from figures.common import style
 from figures.common.figure import Figure
-from figures.common.variants import label_of
+from figures.common.stores import label_of
 
 
 def draw(study):
@@ -36,9 +36,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="extreme-classification",
-    title="MACH with a sketched second moment",
-    needs=("extreme-classification",),
-    draw=draw,
-    caption=caption,
+    "extreme-classification",
+    "MACH with a sketched second moment",
+    ("extreme-classification",),
+    draw,
+    caption,
 )

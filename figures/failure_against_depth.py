@@ -35,9 +35,5 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="failure-against-depth",
-    title="Failure probability against depth",
-    needs=("depth",),
-    draw=draw,
-    caption=caption,
+    "failure-against-depth", "Failure probability against depth", ("depth",), draw, caption
 )

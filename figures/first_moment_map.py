@@ -16,9 +16,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="first-moment-map",
-    title="Which sketch of a first moment errs least",
-    needs=("first-moment-map",),
-    draw=draw,
-    caption=caption,
+    "first-moment-map",
+    "Which sketch of a first moment errs least",
+    ("first-moment-map",),
+    draw,
+    caption,
 )

@@ -3,6 +3,7 @@
 from figures.common import style
 from figures.common.comparison import DIVERGED, dots
 from figures.common.figure import Figure
+from figures.common.stores import LOOK_NOTE
 
 SCORES = {
     "language": "test perplexity",
@@ -16,17 +17,17 @@ ALONE = "parts alone"
 
 def draw(study):
     parts = study.summary["parts"]
-    return draw_parts({name: rows for name, rows in parts.items() if name != ALONE})
+    return draw_parts(study, {name: rows for name, rows in parts.items() if name != ALONE})
 
 
-def draw_parts(parts):
+def draw_parts(study, parts):
     """Draw one panel for each part: a dict from names to rows of variants."""
     counts = [len(rows) for rows in parts.values()]
     height = 0.55 * len(parts) + 0.145 * sum(counts)
     page, panels = style.panels(height, len(parts), height_ratios=counts, squeeze=False)
     for axes, (part, rows) in zip(panels[:, 0], parts.items()):
         axes.set(xscale="log", xlabel=SCORES[part], title=part)
-        dots(axes, rows, _label)
+        dots(axes, study, rows, _label)
         axes.tick_params(axis="y", labelsize=6)
         style.plain_ticks(axes.xaxis)
     return page
@@ -47,7 +48,7 @@ def caption(study):
         "Test scores (lower is better) of every seed; grey lines: the mean of the family's exact "
         "state (lazy). HT: head and tail, three quarters of the budget are exact rows, the first "
         "ones or those found while running; w: global m with row weights; clip: feasible updates; "
-        f"cons.: conservative v. {DIVERGED} Perplexity against exact: {targets}."
+        f"cons.: conservative v. {LOOK_NOTE} {DIVERGED} Perplexity against exact: {targets}."
     )
 
 
@@ -57,10 +58,4 @@ def _off(target):
     return f"{target['score_to_exact'] - 1:+.1%} at 1/{target['exact_to_state']:.1f} of the bytes"
 
 
-FIGURE = Figure(
-    name="head-tail",
-    title="Better stores at the paper's budget",
-    needs=("head-tail",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("head-tail", "Better stores at the paper's budget", ("head-tail",), draw, caption)

@@ -41,9 +41,5 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="load-bias",
-    title="Overestimate against the load of a bucket",
-    needs=("load-bias",),
-    draw=draw,
-    caption=caption,
+    "load-bias", "Overestimate against the load of a bucket", ("load-bias",), draw, caption
 )

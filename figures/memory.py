@@ -53,17 +53,10 @@ def caption(study):
         "Memory that a state saves against the exact one. Above: bytes of the stores as computed, "
         "and peak resident memory of fresh processes that train such tables (LM1B: two tables of "
         f"793,471 × 256; Amazon: 80,000 × 1024 and 20,000 × 1024; {size}). They differ by at most "
-        f"{near:.1%}{f', but for {but}' if but else ''}. Below: the same arithmetic for the layers "
-        "behind the paper's tables, and "
-        "what the paper measured of a GPU's memory with activations, workspaces and the "
-        "allocator's reserve."
+        f"{near:.1%}{f', except for {but}' if but else ''}. Below: the same arithmetic for the "
+        "layers behind the paper's tables, and what the paper measured of a GPU's memory with "
+        "activations, workspaces and the allocator's reserve."
     )
 
 
-FIGURE = Figure(
-    name="memory",
-    title="Memory saved: computed, measured, published",
-    needs=("memory",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("memory", "Memory saved: computed, measured, published", ("memory",), draw, caption)

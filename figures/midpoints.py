@@ -47,9 +47,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="midpoints",
-    title="The power law of gradients and moments: midpoints",
-    needs=("power-law-curves",),
-    draw=draw,
-    caption=caption,
+    "midpoints",
+    "The power law of gradients and moments: midpoints",
+    ("power-law-curves",),
+    draw,
+    caption,
 )

@@ -40,9 +40,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="noise-free-floor",
-    title="The floor without noise, against the width",
-    needs=("noise-free-floor",),
-    draw=draw,
-    caption=caption,
+    "noise-free-floor",
+    "The floor without noise, against the width",
+    ("noise-free-floor",),
+    draw,
+    caption,
 )

@@ -45,9 +45,9 @@ def caption(promised, printed):
 
 
 FIGURE = Figure(
-    name="one-sidedness",
-    title="Estimates below the truth",
-    needs=("count-min-one-sided", "count-min-one-sided-lazy"),
-    draw=draw,
-    caption=caption,
+    "one-sidedness",
+    "Estimates below the truth",
+    ("count-min-one-sided", "count-min-one-sided-lazy"),
+    draw,
+    caption,
 )

@@ -60,9 +60,5 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="pairings",
-    title="Pairs of stores that train, and that diverge",
-    needs=("pairings",),
-    draw=draw,
-    caption=caption,
+    "pairings", "Pairs of stores that train, and that diverge", ("pairings",), draw, caption
 )

@@ -20,7 +20,7 @@ def draw(study):
         for axes, (family, title) in zip(line, FAMILIES.items()):
             mine = [row for row in rows if row["family"] == family]
             axes.set_visible(bool(mine))
-            curves(axes, mine)
+            curves(axes, study, mine)
             axes.set(xscale="log", yscale="log", title=title)
             style.plain_ticks(axes.xaxis, most=3)
             style.plain_ticks(axes.yaxis)
@@ -55,10 +55,4 @@ def _undominated(rows, family):
     return [f"{row['state']} {row['form'].replace('lazy', '')}".strip() for row in kept]
 
 
-FIGURE = Figure(
-    name="pareto",
-    title="Quality against bytes, every store",
-    needs=("pareto",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("pareto", "Quality against bytes, every store", ("pareto",), draw, caption)

@@ -5,7 +5,7 @@ from matplotlib.lines import Line2D
 from analysis.theory.published import PERPLEXITY, TABLES
 from figures.common import style
 from figures.common.figure import Figure
-from figures.common.variants import TITLES, form_of, look_of
+from figures.common.stores import TITLES, form_of
 
 MARKERS = {"Momentum": "s", "Adagrad": "^", "Adam": "o", "RMSprop": "D"}
 
@@ -13,13 +13,14 @@ MARKERS = {"Momentum": "s", "Adagrad": "^", "Adam": "o", "RMSprop": "D"}
 def draw(study):
     rows = [row for row in study.summary["rows"] if row["mean"] is not None]
     page, axes = style.panels(3.1)
-    forms = [form for form in TITLES if form in {form_of(row) for row in rows}]
+    form = {row["variant"]: form_of(study, row) for row in rows}
+    forms = [each for each in TITLES if each in form.values()]
     for row in rows:
         axes.errorbar(
-            row["state_bytes"] / 1e6 * _apart(row, rows),
+            row["state_bytes"] / 1e6 * _apart(row, rows, form),
             row["mean"],
             yerr=row["std"],
-            **look_of(row).points(marker=MARKERS[row["family"]]),
+            **style.FORMS[form[row["variant"]]].points(marker=MARKERS[row["family"]]),
         )
     axes.set(xscale="log", yscale="log", xlabel="auxiliary state, MB", ylabel="test perplexity")
     style.plain_ticks(axes.xaxis)
@@ -28,7 +29,7 @@ def draw(study):
     page.legend(
         handles=[
             *(_key(style.GREY, MARKERS[family], family) for family in families),
-            *(_key(style.FORMS[form].color, "o", TITLES[form]) for form in forms),
+            *(_key(style.FORMS[each].color, "o", TITLES[each]) for each in forms),
         ],
         loc="outside upper center",
         ncols=3,
@@ -36,11 +37,11 @@ def draw(study):
     return page
 
 
-def _apart(row, rows):
+def _apart(row, rows, form):
     """A factor near 1 that puts stores of equal size side by side, not on top of each other."""
-    peers = {form_of(other) for other in rows if other["state_bytes"] == row["state_bytes"]}
-    places = [form for form in TITLES if form in peers]
-    return 1.05 ** (places.index(form_of(row)) - (len(places) - 1) / 2)
+    peers = {form[one["variant"]] for one in rows if one["state_bytes"] == row["state_bytes"]}
+    places = [each for each in TITLES if each in peers]
+    return 1.05 ** (places.index(form[row["variant"]]) - (len(places) - 1) / 2)
 
 
 def _key(color, marker, label):
@@ -64,9 +65,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="perplexity-against-bytes",
-    title="Perplexity against bytes of auxiliary state",
-    needs=("language-model",),
-    draw=draw,
-    caption=caption,
+    "perplexity-against-bytes",
+    "Perplexity against bytes of auxiliary state",
+    ("language-model",),
+    draw,
+    caption,
 )

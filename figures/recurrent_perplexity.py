@@ -3,16 +3,18 @@
 from analysis.theory.published import PERPLEXITY, TABLES
 from figures.common import style
 from figures.common.figure import Figure
+from figures.common.stores import form_of, form_of_store
 
 FAMILIES = ("Momentum", "Adagrad", "Adam", "RMSprop")
-#: What is drawn alike, by the first of these words in the name of the state.
+#: What is drawn alike: title and look by the form of V, or of the only variable.
 KINDS = {
     "exact": ("exact", style.FORMS["exact"]),
     "conservative": ("CMS conservative", style.FORMS["conservative"]),
-    "NMF": ("NMF of V", style.FORMS["rank-1"]),
-    "CS-MV": ("CS-MV", style.FORMS["global"]),
-    "C": ("CS, CMS or CS-V", style.FORMS["lazy"]),
+    "rank-1": ("NMF of V", style.FORMS["rank-1"]),
+    "lazy": ("CS, CMS or CS-V", style.FORMS["lazy"]),
 }
+#: Where M is sketched as well.
+BOTH = ("CS-MV", style.FORMS["global"])
 
 
 def draw(study):
@@ -21,7 +23,8 @@ def draw(study):
     for axes, family in zip(panels.flat, FAMILIES):
         rows = [row for row in study.summary["rows"] if row["family"] == family and row["curve"]]
         for row in rows:
-            title, look = next(kind for word, kind in KINDS.items() if word in row["state"])
+            sketched = [form_of_store(each) == "lazy" for each in study.stores_of(row).values()]
+            title, look = BOTH if sum(sketched) == 2 else KINDS[form_of(study, row)]
             points = [point for point in row["curve"] if point["mean"] is not None]
             epochs, means, stds = ([p[name] for p in points] for name in ("epoch", "mean", "std"))
             axes.plot(epochs, means, label=title, **look.line(marker="none"))
@@ -56,9 +59,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="recurrent-perplexity",
-    title="Perplexity of an LSTM along the epochs",
-    needs=("recurrent-language-model",),
-    draw=draw,
-    caption=caption,
+    "recurrent-perplexity",
+    "Perplexity of an LSTM along the epochs",
+    ("recurrent-language-model",),
+    draw,
+    caption,
 )

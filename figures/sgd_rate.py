@@ -33,10 +33,4 @@ def caption(study):
     )
 
 
-FIGURE = Figure(
-    name="sgd-rate",
-    title="The rate of SGD, exact and sketched",
-    needs=("sgd-rate",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("sgd-rate", "The rate of SGD, exact and sketched", ("sgd-rate",), draw, caption)

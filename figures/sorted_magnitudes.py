@@ -44,9 +44,9 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="sorted-magnitudes",
-    title="The power law of the moments: sorted magnitudes",
-    needs=("power-law-curves",),
-    draw=draw,
-    caption=caption,
+    "sorted-magnitudes",
+    "The power law of the moments: sorted magnitudes",
+    ("power-law-curves",),
+    draw,
+    caption,
 )

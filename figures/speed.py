@@ -86,10 +86,4 @@ def caption(study):
     )
 
 
-FIGURE = Figure(
-    name="speed",
-    title="Time of a step on the CPU",
-    needs=("speed",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("speed", "Time of a step on the CPU", ("speed",), draw, caption)

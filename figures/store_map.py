@@ -74,10 +74,4 @@ def losses(study):
     )
 
 
-FIGURE = Figure(
-    name="store-map",
-    title="Which store errs least",
-    needs=("store-map",),
-    draw=draw,
-    caption=caption,
-)
+FIGURE = Figure("store-map", "Which store errs least", ("store-map",), draw, caption)

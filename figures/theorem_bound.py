@@ -52,9 +52,5 @@ def _listed(values):
 
 
 FIGURE = Figure(
-    name="theorem-bound",
-    title="Convergence bounds against measurement",
-    needs=tuple(SERIES),
-    draw=draw,
-    caption=caption,
+    "theorem-bound", "Convergence bounds against measurement", tuple(SERIES), draw, caption
 )

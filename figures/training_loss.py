@@ -2,7 +2,7 @@
 
 from figures.common import style
 from figures.common.figure import Figure
-from figures.common.variants import form_of, label_of
+from figures.common.stores import form_of, label_of
 
 SHOWN = {
     "Adam": ("exact", "CS-MV", "CS-V"),
@@ -14,7 +14,7 @@ def draw(study):
     page, panels = style.panels(3.8, rows=2, sharex=True, sharey=True)
     for axes, (family, states) in zip(panels, SHOWN.items()):
         rows = [row for row in study.summary["rows"] if row["family"] == family]
-        rows = [row for row in rows if row["state"] in states and form_of(row) != "bucket"]
+        rows = [row for row in rows if row["state"] in states and form_of(study, row) != "bucket"]
         for look, row in zip(style.LOOKS, rows):
             if runs := _losses(study, row):
                 looks = look.line(marker="none", label=label_of(row))
@@ -53,9 +53,5 @@ def caption(study):
 
 
 FIGURE = Figure(
-    name="training-loss",
-    title="Training loss along the epochs",
-    needs=("language-model",),
-    draw=draw,
-    caption=caption,
+    "training-loss", "Training loss along the epochs", ("language-model",), draw, caption
 )

@@ -9,9 +9,9 @@ of this length are still on their way, sketched ones longer, and their slopes sa
 import numpy as np
 
 import sketchlab as sl
-from analysis.checks.claim import Claim, Finding
+from analysis.checks.claim import Claim, Finding, claim_error
 from analysis.checks.draws import any_size, hash_seed
-from analysis.lab.intervals import CLAIM_ERROR, at_most, bootstrap_slope, together
+from analysis.lab.intervals import at_most, bootstrap_slope, together
 from analysis.problems.linear_models import HuberRegression, SparseLeastSquares, SparseLogistic
 
 PROBLEMS = {
@@ -79,7 +79,7 @@ def judge(measurements):
     for problem in problems:
         for form in FORMS:
             runs = [r[form] for s, r in measurements if s["problem"] == problem]
-            ends = bootstrap_slope(horizons, runs, CLAIM_ERROR / comparisons)
+            ends = bootstrap_slope(horizons, runs, claim_error() / comparisons)
             slopes[f"{problem}, {form}"] = ends
             mean = np.mean(runs, axis=0).tolist()
             curves.append({"problem": problem, "form": form, "regret": mean, "slope": ends})

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from analysis.checks.claim import Finding
+from analysis.checks.claim import Finding, claim_error
 from analysis.checks.draws import any_size
 from analysis.checks.streams import reseeded
-from analysis.lab.intervals import CLAIM_ERROR, at_most, clopper_pearson, mean_interval, together
+from analysis.lab.intervals import at_most, clopper_pearson, mean_interval, together
 from analysis.problems.bowls import Bowls
 from analysis.theory.bounds import Descent, conditions_hold
 from analysis.training.theorem import UncorrectedRMSprop, run
@@ -78,7 +78,7 @@ def judge_given_hashes(measurements):
     cases = list(_cases(measurements))
     verdicts = []
     for means, bound in cases:
-        _, low, high = mean_interval(means, CLAIM_ERROR / len(cases))
+        _, low, high = mean_interval(means, claim_error() / len(cases))
         verdicts.append(at_most(low, high, bound))
     return _finding(measurements, cases, together(verdicts), None)
 
@@ -91,7 +91,7 @@ def judge_with_probability(measurements, delta):
     for settings, results in measurements:
         for at in range(horizons):
             over = sum(np.mean(r["means"][at]) > r["bounds"][at] for r in results)
-            interval = clopper_pearson(over, settings["draws"], CLAIM_ERROR / comparisons)
+            interval = clopper_pearson(over, settings["draws"], claim_error() / comparisons)
             verdicts.append(at_most(*interval, delta))
             worst = max(worst or interval, interval, key=lambda ends: ends[1])
     return _finding(measurements, list(_cases(measurements)), together(verdicts), worst)

@@ -11,9 +11,9 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.checks import vectors
-from analysis.checks.claim import Claim, Finding
+from analysis.checks.claim import Claim, Finding, claim_error
 from analysis.checks.draws import independent_answers
-from analysis.lab.intervals import CLAIM_ERROR, at_most, bootstrap_slope, near, together
+from analysis.lab.intervals import at_most, bootstrap_slope, near, together
 
 KINDS = {"count-sketch": (sl.CountSketch, -0.5), "count-min": (sl.CountMinSketch, -1.0)}
 STEEPER = {"count-sketch": (1.0, 1.5, 2.0), "count-min": (1.5, 2.0)}
@@ -64,12 +64,12 @@ def judge(measurements):
     for kind, (_, target) in KINDS.items():
         runs = [result for settings, result in measurements if settings["kind"] == kind]
         widths = measurements[0][0]["widths"]
-        flat = bootstrap_slope(widths, [run["flat"] for run in runs], CLAIM_ERROR / comparisons)
+        flat = bootstrap_slope(widths, [run["flat"] for run in runs], claim_error() / comparisons)
         verdicts.append(near(*flat[1:], target, _TOLERANCE))
         slopes.append({"kind": kind, "exponent": 0, "slope": flat})
         for number, exponent in enumerate(STEEPER[kind]):
             curve = [[at[number] for at in run["laws"]] for run in runs]
-            law = bootstrap_slope(widths, curve, CLAIM_ERROR / comparisons)
+            law = bootstrap_slope(widths, curve, claim_error() / comparisons)
             verdicts.append(at_most(*law[1:], target))
             slopes.append({"kind": kind, "exponent": exponent, "slope": law})
     measured, low, high = slopes[0]["slope"]

@@ -11,11 +11,11 @@ import itertools
 import numpy as np
 
 import sketchlab as sl
-from analysis.checks.claim import Claim, Finding
+from analysis.checks.claim import Claim, Finding, claim_error
 from analysis.checks.convergence import described
 from analysis.checks.draws import allocate, any_size, hash_seed
 from analysis.checks.streams import bowls
-from analysis.lab.intervals import CLAIM_ERROR, HOLDS, REFUTED, bootstrap_slope, near, together
+from analysis.lab.intervals import HOLDS, REFUTED, bootstrap_slope, near, together
 from analysis.theory import bounds
 from analysis.training.theorem import UncorrectedRMSprop, run
 
@@ -74,7 +74,9 @@ def judge(measurements):
     horizons = measurements[0][0]["horizons"]
     by_width = {w: [r for s, r in measurements if s["width"] == w] for w in widths}
     slopes = {
-        width: bootstrap_slope(horizons, [run["means"] for run in runs], CLAIM_ERROR / len(widths))
+        width: bootstrap_slope(
+            horizons, [run["means"] for run in runs], claim_error() / len(widths)
+        )
         for width, runs in by_width.items()
     }
     floors = {w: float(np.mean([r["bound_floor"] for r in runs])) for w, runs in by_width.items()}

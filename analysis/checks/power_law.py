@@ -9,8 +9,8 @@ so the midpoints among the rows that are not zero are recorded beside it.
 import numpy as np
 
 import sketchlab as sl
-from analysis.checks.claim import Claim, Finding
-from analysis.lab.intervals import CLAIM_ERROR, at_most, mean_interval, together
+from analysis.checks.claim import Claim, Finding, claim_error
+from analysis.lab.intervals import at_most, mean_interval, together
 from analysis.problems import corpus as text
 from analysis.training.exact_run import TABLES, exact_run
 
@@ -114,7 +114,7 @@ def judge(measurements):
     intervals = {
         (name, variable): [
             float(end)
-            for end in mean_interval(series[name, "all"][:, at], CLAIM_ERROR / comparisons)
+            for end in mean_interval(series[name, "all"][:, at], claim_error() / comparisons)
         ]
         for name in TABLES
         for at, variable in enumerate(VARIABLES)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from analysis.checks.claim import Finding
-from analysis.lab.intervals import CLAIM_ERROR, at_most, clopper_pearson, together
+from analysis.checks.claim import Finding, claim_error
+from analysis.lab.intervals import at_most, clopper_pearson, together
 
 
 def judge_rates(measurements):
@@ -28,7 +28,7 @@ def judge_rates(measurements):
     ]
     judged = []
     for count, draws, bound in cases:
-        low, high = clopper_pearson(count, draws, CLAIM_ERROR / len(cases))
+        low, high = clopper_pearson(count, draws, claim_error() / len(cases))
         judged.append((count / draws, bound, [float(low), float(high)], at_most(low, high, bound)))
     rate, bound, interval, _ = max(judged, key=lambda case: case[0] / case[1])
     return Finding(

@@ -8,9 +8,9 @@ dense its error, a fixed mixture of other rows' moments, does not fall with T.
 import numpy as np
 
 import sketchlab as sl
-from analysis.checks.claim import Claim, Finding
+from analysis.checks.claim import Claim, Finding, claim_error
 from analysis.checks.draws import any_size, hash_seed
-from analysis.lab.intervals import CLAIM_ERROR, bootstrap_slope, near, together
+from analysis.lab.intervals import bootstrap_slope, near, together
 from analysis.problems.bowls import Bowls
 from analysis.training.theorem import run
 
@@ -91,7 +91,7 @@ def judge(measurements):
     horizons, tolerance = (measurements[0][0][key] for key in ("horizons", "tolerance"))
     runs = {name: np.array([r[name] for _, r in measurements]) for name in OPTIMIZERS}
     comparisons = len(OPTIMIZERS) - len(NOT_JUDGED) + len(EXACT)
-    level = CLAIM_ERROR / comparisons
+    level = claim_error() / comparisons
     slopes = {name: bootstrap_slope(horizons, run, level) for name, run in runs.items()}
     verdicts = [
         near(*slopes[name][1:], -0.5, tolerance) for name in OPTIMIZERS if name not in NOT_JUDGED

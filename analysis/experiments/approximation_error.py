@@ -12,14 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 import sketchlab as sl
-from analysis.lab.errors import UsageError
-from analysis.lab.study import Experiment, Table, total
+from analysis.lab.study import Experiment, Table
 from analysis.problems import corpus as text
 from analysis.training.approximations import COMPRESSION, DEPTH, Watch, approximations
 from analysis.training.exact_run import TABLES, exact_run
 
-FULL = {"dim": 32, "steps": 150, "points": 12, "draws": 3}
-QUICK = {"dim": 32, "steps": 20, "points": 5, "draws": 3}
+SIZES = {
+    "full": {"dim": 32, "steps": 150, "points": 12, "draws": 3},
+    "quick": {"dim": 32, "steps": 20, "points": 5, "draws": 3},
+}
 
 
 class Stream(NamedTuple):
@@ -38,26 +39,12 @@ STREAMS = {
 
 def configure(options):
     """Return what the options ask for, and the path of the text."""
-    size = dict(QUICK if options.quick else FULL)
-    if options.steps is not None:
-        if options.steps < 1:
-            raise UsageError(f"--steps {options.steps}: give at least 1")
-        size["steps"] = options.steps
-    configuration = {
-        **size,
-        "mode": "quick" if options.quick else "full",
-        "seed": options.seed,
-        "corpus": text.load(options.corpus).summary(),
-    }
-    return configuration, options.corpus
+    corpus = {"corpus": text.load(options.corpus).summary()}
+    return options.sized(SIZES) | corpus, options.corpus
 
 
-def stages(configuration, _):
-    """Yield one cell for each variable and table."""
-    yield _cells(configuration)
-
-
-def _cells(configuration):
+def runs(configuration):
+    """Return one run for each variable and table."""
     common = {name: value for name, value in configuration.items() if name != "mode"}
     return [
         {**common, "variable": variable, "table": table} for variable in STREAMS for table in TABLES
@@ -115,7 +102,7 @@ def _rounded(values):
 def summarise(configuration, result_of):
     """Return, for every variable, table and store, its relative distance over the second half."""
     rows = []
-    for cell in _cells(configuration):
+    for cell in runs(configuration):
         result = result_of(cell)
         for name, store in result["stores"].items():
             rows.append(
@@ -183,21 +170,15 @@ def cost(settings):
     return settings["steps"]
 
 
-def workload(configuration):
-    """Return the steps of all cells, and their number."""
-    return total(cost, _cells(configuration))
-
-
 EXPERIMENT = Experiment(
     name="approximation-error",
     title="Distance of each approximation to the exact variable at equal parameter counts",
     source="Spring et al. 2019, Figure 2, on another text and a smaller model",
     duration={"quick": "30 s", "full": "2 min"},
     configure=configure,
-    stages=stages,
+    runs=runs,
     measure=measure,
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=workload,
 )

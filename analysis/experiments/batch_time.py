@@ -12,7 +12,7 @@ import statistics
 import numpy as np
 
 import sketchlab as sl
-from analysis.lab.study import Experiment, Table, total
+from analysis.lab.study import Experiment, Table
 from analysis.theory.published import ABSTRACT_TIME_SAVED, HOURS, TABLES
 from analysis.training import mach
 from analysis.training.optimizers import plain
@@ -41,7 +41,7 @@ BASELINE, PAPERS = list(OPTIMIZERS)[:2]
 
 def configure(options):
     """Return the configuration."""
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     common = mach.constants() | {"examples": EXAMPLES[mode], "batches": list(BATCHES)}
     cells = [
         {
@@ -58,12 +58,6 @@ def configure(options):
         for label, (family, stores) in OPTIMIZERS.items()
     ]
     return {"mode": mode, "cells": cells}, None
-
-
-def stages(configuration, _):
-    """Yield one cell at a time: nothing else may run meanwhile."""
-    for settings in configuration["cells"]:
-        yield [settings]
 
 
 def summarise(configuration, result_of):
@@ -139,7 +133,7 @@ def present(configuration, summary):
 
 
 def cost(settings):
-    """Seconds of a cell, roughly; the smaller the batch, the more steps."""
+    """Seconds of a run, roughly; the smaller the batch, the more steps."""
     steps = np.sum(settings["examples"] / np.asarray(settings["batches"]))
     return 4e-4 * settings["examples"] + 5e-3 * float(steps)
 
@@ -149,11 +143,10 @@ EXPERIMENT = Experiment(
     title="MACH on ICD-10-CM: time of an epoch against batch size",
     source="Spring et al. 2019, Table 10 and abstract (38 % less time, batches 3.5 times larger)",
     configure=configure,
-    stages=stages,
+    alone=True,
     measure=mach.measure_time,
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=lambda configuration: total(cost, configuration["cells"]),
     duration={"quick": "30 s", "full": "1 min"},
 )

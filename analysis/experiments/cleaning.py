@@ -14,11 +14,11 @@ from analysis.lab.study import Table
 from analysis.training import classes, comparison
 from analysis.training.variants import COMPRESSION, DEPTH, Variant
 
-FULL = {"epochs": 6, "tries": 4, "replicates": 3, "task": classes.TASK}
-QUICK = FULL | {
-    "epochs": 4,
-    "tries": 3,
-    "task": classes.TASK | {"classes": 1024, "samples": 4096},
+_FULL = {"epochs": 6, "tries": 4, "replicates": 3, "task": classes.TASK}
+_FEWER = {"classes": 1024, "samples": 4096}
+SIZES = {
+    "full": _FULL,
+    "quick": _FULL | {"epochs": 4, "tries": 3, "task": classes.TASK | _FEWER},
 }
 #: What the paper used for its MegaFace runs, by family, and the grid around it.
 PAPER = {"Adagrad": sl.Clean(0.5, 125), "Adam": sl.Clean(0.2, 125)}
@@ -64,36 +64,16 @@ VARIANTS = (
 )
 
 
-def configure(options):
-    """Return what the options ask for."""
-    configuration = {
-        **(QUICK if options.quick else FULL),
-        "mode": "quick" if options.quick else "full",
-        "base_rates": classes.BASE_RATES,
-        "seed": options.seed,
+def _seen(variant, results):
+    """Which cleaning, and the curves of the runs."""
+    clean = variant.v.to_dict().get("clean")
+    return {
+        "update": variant.form.split(",")[0],
+        "clean": clean and [clean["factor"], clean["every"]],
+        "accuracies": _band([result["accuracies"] for result in results]),
+        "errors": _band([result["errors"] for result in results]),
+        "bias": [result["bias"] for result in results],
     }
-    return configuration, None
-
-
-def _comparison(configuration):
-    return comparison.Comparison.planned(VARIANTS, classes.settings, configuration)
-
-
-def summarise(configuration, result_of):
-    """Return, for every variant, its scores and curves; and what cleaning gained."""
-    rows = _comparison(configuration).rows(result_of)
-    for variant, row in zip(VARIANTS, rows, strict=True):
-        results = [
-            result_of(classes.settings(configuration, variant, row["learning_rate"], replicate))
-            for replicate in range(1, configuration["replicates"] + 1)
-        ]
-        clean = variant.v.to_dict().get("clean")
-        row["update"] = variant.form.split(",")[0]
-        row["clean"] = clean and [clean["factor"], clean["every"]]
-        row["accuracies"] = _band([result["accuracies"] for result in results])
-        row["errors"] = _band([result["errors"] for result in results])
-        row["bias"] = [result["bias"] for result in results]
-    return {"every": classes.EVERY, "rows": rows, "gains": _gains(rows)}
 
 
 def _band(curves):
@@ -149,9 +129,8 @@ def present(configuration, summary):
         "Error of V: the distance to the exact, uncleaned V over its norm, mean along the run; "
         "bias: mean log2 of estimate over truth in the end. Gain: accuracy over the same variant "
         f"without cleaning, in percent, with its {1 - ERROR:.0%} interval.",
+        *comparison.edge_note(summary["rows"]),
     ]
-    if any(row["rate_at_edge"] for row in summary["rows"]):
-        notes.append(comparison.EDGE_NOTE)
     return Table(
         EXPERIMENT.title,
         ("optimizer", "V", "form", "rate", "accuracy, %", "error of V", "bias", "gain", "helps"),
@@ -186,12 +165,14 @@ def _gain_text(gain):
 
 EXPERIMENT = comparison.experiment_on(
     classes,
-    _comparison,
+    VARIANTS,
+    sizes=SIZES,
+    common=lambda _: {},
+    more=_seen,
+    also=lambda rows: {"every": classes.EVERY, "gains": _gains(rows)},
     name="cleaning",
     title="Cleaning a count-min V or not: accuracy of a classifier with many classes",
     source="Spring et al. 2019, Figure 3, on synthetic classes",
     duration={"quick": "30 s", "full": "2 min"},
-    configure=configure,
-    summarise=summarise,
     present=present,
 )

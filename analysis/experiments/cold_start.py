@@ -11,7 +11,7 @@ import tempfile
 import numpy as np
 
 from analysis.lab.process import in_new_process
-from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.lab.study import Experiment, Table
 from analysis.timing.cold_start import OPTIMIZERS
 
 #: What is asked for, in seconds: of ``import sketchlab`` on top of Numba's, of a cached first step.
@@ -23,7 +23,7 @@ GROUPS = {"full": (3, 10), "quick": (1, 7)}
 
 def configure(options):
     """Return the configuration, which names the machine's number of cores."""
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     groups, cached = GROUPS[mode]
     cells = [
         {
@@ -127,7 +127,7 @@ def _row(row):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     return settings["groups"] * (12 + settings["cached"])
 
 
@@ -139,7 +139,8 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    **one_at_a_time(cost),
+    alone=True,
+    cost=cost,
     duration={"quick": "2 min", "full": "8 min"},
     on_request=True,
 )

@@ -14,8 +14,10 @@ from analysis.training.variants import Variant
 
 DEPTH = 3
 ELEMENT, BLOCK = 1, 8
-FULL = {"epochs": 6, "tries": 4, "replicates": 3}
-QUICK = {"epochs": 2, "tries": 3, "replicates": 3}
+SIZES = {
+    "full": {"epochs": 6, "tries": 4, "replicates": 3},
+    "quick": {"epochs": 2, "tries": 3, "replicates": 3},
+}
 EXACT = sl.Dense(decay="lazy")
 
 
@@ -80,38 +82,9 @@ VIEWS = (
 _BLOCKS = {view.variant.name: view.block for view in VIEWS}
 
 
-def configure(options):
-    """Return what the options ask for.
-
-    Raises
-    ------
-    UsageError
-        scikit-learn is not installed.
-    """
-    configuration = {
-        **(QUICK if options.quick else FULL),
-        "mode": "quick" if options.quick else "full",
-        "base_rates": digits.BASE_RATES,
-        "samples": len(data.load().labels),
-        "seed": options.seed,
-    }
-    return configuration, None
-
-
-def _comparison(configuration):
-    return comparison.Comparison.planned(
-        tuple(view.variant for view in VIEWS), _settings, configuration
-    )
-
-
 def _settings(configuration, variant, learning_rate, replicate):
     block = _BLOCKS[variant.name]
     return digits.settings(configuration, variant, block, learning_rate, replicate)
-
-
-def summarise(configuration, result_of):
-    """Return, for every variant, its tries, its test errors and its bytes of state."""
-    return {"rows": _comparison(configuration).rows(result_of)}
 
 
 def present(configuration, summary):
@@ -123,9 +96,8 @@ def present(configuration, summary):
         f"{configuration['samples']:,} digits, dealt anew for every seed.",
         "State: of the weight matrices; ratio: the family's exact state over this one's. Sketches "
         f"have depth {DEPTH}.",
+        *comparison.edge_note(summary["rows"]),
     ]
-    if any(row["rate_at_edge"] for row in summary["rows"]):
-        notes.append(comparison.EDGE_NOTE)
     return Table(
         EXPERIMENT.title,
         ("optimizer", "state", "form", "first rate", "test accuracy, %", "state, bytes", "ratio"),
@@ -148,12 +120,13 @@ def _row(row):
 
 EXPERIMENT = comparison.experiment_on(
     digits,
-    _comparison,
+    [view.variant for view in VIEWS],
+    settings=_settings,
+    sizes=SIZES,
+    common=lambda _: {"samples": len(data.load().labels)},
     name="dense-layers",
     title="Element-wise and blocked sketches of dense layers: accuracy against optimizer state",
     source="Spring et al. 2019, Table 5, on handwritten digits and a small perceptron",
     duration={"quick": "30 s", "full": "2 min"},
-    configure=configure,
-    summarise=summarise,
     present=present,
 )

@@ -5,16 +5,13 @@ effort (`analysis.training.comparison`); a try is of one classifier, otherwise a
 """
 
 import statistics
-from typing import NamedTuple
 
 import sketchlab as sl
-from analysis.lab.errors import UsageError
 from analysis.lab.study import Table
 from analysis.theory.published import TABLES
 from analysis.training import comparison, mach
 from analysis.training.variants import LINEAR, PAPER, RELEASED, Variant
 
-REPLICATES = 3
 COMPRESSION = 100
 
 
@@ -34,58 +31,33 @@ VARIANTS = (
 )
 
 
-class Mode(NamedTuple):
-    """How much is done: steps of a classifier, tries for the rate, queries."""
-
-    steps: int
-    tries: int
-    validation_queries: int | None
-    test_queries: int | None
-
-
-FULL = Mode(321, 6, 1_000, None)
-QUICK = Mode(40, 3, 200, 500)
-
-
-def configure(options):
-    """Return the configuration that the options ask for."""
-    mode = QUICK if options.quick else FULL
-    if options.steps is not None:
-        if options.steps < 1:
-            raise UsageError(f"--steps {options.steps}: give at least 1")
-        mode = mode._replace(steps=options.steps)
-    configuration = mode._asdict() | {
-        "mode": "quick" if options.quick else "full",
-        "base_rates": mach.BASE_RATES,
-        "replicates": REPLICATES,
-        "seed": options.seed,
-        "common": mach.constants(),
-    }
-    return configuration, None
+#: How much is done: steps of a classifier, tries for the rate, queries.
+SIZES = {
+    "full": {
+        "steps": 321,
+        "tries": 6,
+        "replicates": 3,
+        "validation_queries": 1_000,
+        "test_queries": None,
+    },
+    "quick": {
+        "steps": 40,
+        "tries": 3,
+        "replicates": 3,
+        "validation_queries": 200,
+        "test_queries": 500,
+    },
+}
 
 
-def _comparison(configuration):
-    return comparison.Comparison.planned(VARIANTS, mach.settings, configuration)
-
-
-def summarise(configuration, result_of):
-    """Return, for every variant, its tries, its recalls and its bytes of state."""
-    rows = _comparison(configuration).rows(result_of)
-    for variant, row in zip(VARIANTS, rows, strict=True):
-        row["recalls"] = _recalls(configuration, variant, row["learning_rate"], result_of)
-    return {"rows": rows}
-
-
-def _recalls(configuration, variant, rate, result_of):
+def _recalls(_, results):
     """Mean and deviation over the seeds of every recall; a run that diverged found nothing."""
-    results = [
-        result_of(mach.settings(configuration, variant, rate, replicate))
-        for replicate in range(1, configuration["replicates"] + 1)
-    ]
     found = {k: [result["recalls"][k] for result in results] for k in results[0]["recalls"]}
     return {
-        k: {"mean": statistics.fmean(values), "std": statistics.stdev(values)}
-        for k, values in found.items()
+        "recalls": {
+            k: {"mean": statistics.fmean(values), "std": statistics.stdev(values)}
+            for k, values in found.items()
+        }
     }
 
 
@@ -103,9 +75,8 @@ def present(configuration, summary):
         f"Sketches: {COMPRESSION}x smaller, depth 3. Ratio: the family's exact state over this "
         "one's. The input table is updated sparsely, the output table densely.",
         TABLES["10"].sentence("Recall@100"),
+        *comparison.edge_note(summary["rows"]),
     ]
-    if any(row["rate_at_edge"] for row in summary["rows"]):
-        notes.append(comparison.EDGE_NOTE)
     recalls = [f"Recall@{k}" for k in summary["rows"][0]["recalls"]]
     return Table(
         EXPERIMENT.title,
@@ -132,12 +103,12 @@ def _row(row):
 
 EXPERIMENT = comparison.experiment_on(
     mach,
-    _comparison,
+    VARIANTS,
+    sizes=SIZES,
+    more=_recalls,
     name="extreme-classification",
     title="MACH on ICD-10-CM: recall of held-out terms against optimizer state",
     source="Spring et al. 2019, Table 10, on other data and a smaller model",
     duration={"quick": "1 min", "full": "5 min"},
-    configure=configure,
-    summarise=summarise,
     present=present,
 )

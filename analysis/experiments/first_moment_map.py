@@ -52,11 +52,10 @@ EXPERIMENT = Experiment(
     "Zipf exponent",
     source="theory §4: no single winner",
     duration={"quick": "20 s", "full": "20 min"},
-    configure=store_map.configure,
-    stages=store_map.stages,
+    sizes=store_map.SIZES,
+    runs=store_map.runs,
     measure=measure,
     summarise=store_map.summarise,
     present=present,
     cost=store_map.cost,
-    workload=store_map.workload,
 )

@@ -6,7 +6,7 @@ move at least (`contenders.least_bytes`) over its time, given as a fraction of t
 """
 
 from analysis.lab.errors import UsageError
-from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.lab.study import Experiment, Table
 from analysis.timing import gpu_events
 from analysis.timing.gpu_contenders import CONTENDERS, Missing, competes, least_bytes
 from sketchlab.errors import BackendError
@@ -33,7 +33,7 @@ def configure(options):
     reason = gpu_events.why_not()
     if reason:
         raise UsageError(f"gpu-speed measures a GPU: {reason}")
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     return {
         "mode": mode,
         "seed": options.seed,
@@ -43,7 +43,7 @@ def configure(options):
     }, None
 
 
-def cells(configuration):
+def runs(configuration):
     """Return the settings of every run."""
     common = {name: configuration[name] for name in ("seed", "repeats", "device")}
     return [
@@ -75,7 +75,7 @@ def summarise(configuration, result_of):
         "rows": [
             {name: settings[name] for name in ("optimizer", "by", "n", "dim", "k")}
             | result_of(settings)
-            for settings in cells(configuration)
+            for settings in runs(configuration)
         ]
     }
 
@@ -116,7 +116,9 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    **one_at_a_time(cost, cells),
+    runs=runs,
+    alone=True,
+    cost=cost,
     duration={"quick": "not yet measured", "full": "not yet measured"},
     on_request=True,
 )

@@ -5,7 +5,7 @@ each variant.
 """
 
 import sketchlab as sl
-from analysis.lab.study import Experiment, Table
+from analysis.lab.study import Table
 from analysis.training import tasks
 from analysis.training.variants import Variant
 
@@ -43,8 +43,10 @@ QUICK = {
     "mach": FULL["mach"] | {"steps": 15, "validation_queries": 200, "test_queries": 200},
     "logistic": {"task": "logistic", "steps": 300},
 }
-TRIES = {"full": 4, "quick": 3}
-REPLICATES = 3
+SIZES = {
+    "full": {"tries": 4, "replicates": 3, "parts": FULL},
+    "quick": {"tries": 3, "replicates": 3, "parts": QUICK},
+}
 
 
 def _paper(kind, times):
@@ -158,33 +160,9 @@ TARGETS = (
 )
 
 
-def configure(options):
-    """Return the configuration that the options ask for, and the path of the text."""
-    mode = "quick" if options.quick else "full"
-    parts = QUICK if options.quick else FULL
-    configuration = {
-        "mode": mode,
-        "tries": TRIES[mode],
-        "replicates": REPLICATES,
-        "parts": tasks.plans(parts, options),
-    }
-    return configuration, {"corpus": options.corpus}
-
-
-def _comparisons(configuration):
-    return tasks.comparisons(configuration, VARIANTS)
-
-
-def stages(configuration, result_of):
-    """Yield the tries, each after what was learnt before, and then the runs."""
-    return tasks.stages(_comparisons(configuration), result_of)
-
-
-def summarise(configuration, result_of):
-    """Return the rows of every part, and how the targets fared."""
-    parts = _comparisons(configuration)
-    rows = {name: part.rows(result_of) for name, part in parts.items()}
-    return {"parts": rows, "targets": [_judge(rows["language"], *target) for target in TARGETS]}
+def _targets(rows_of):
+    """How the targets fared."""
+    return {"targets": [_judge(rows_of["language"], *target) for target in TARGETS]}
 
 
 def _judge(rows, variant, largest, smaller):
@@ -235,21 +213,13 @@ def _target_note(target):
     return f"{target['variant']}, perplexity to exact: {seen}; wanted {wanted}: {verdict}."
 
 
-def workload(configuration):
-    """Return the seconds of all runs, about, and their number."""
-    return tasks.workload(_comparisons(configuration))
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = tasks.experiment(
+    lambda _: VARIANTS,
+    SIZES,
+    also=_targets,
     name="head-tail",
     title="Head and tail, row weights and feasible updates against exact state and the paper's",
     source="theory §7",
     duration={"quick": "1 min", "full": "35 min"},
-    configure=configure,
-    stages=stages,
-    measure=tasks.measure,
-    summarise=summarise,
     present=present,
-    cost=tasks.cost,
-    workload=workload,
 )

@@ -7,7 +7,7 @@ index (`analysis.problems.decoding`) whose answers are those of scoring every cl
 
 from analysis.lab import machine
 from analysis.lab.process import in_new_process
-from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.lab.study import Experiment, Table
 
 CLASSES = {"quick": (10**5, 10**6), "full": (10**6, 49_500_000)}
 COMMON = {
@@ -27,7 +27,7 @@ COMMON = {
 
 def configure(options):
     """Return the configuration; refuse what this machine's memory does not hold."""
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     cells = [{"classes": classes, **COMMON, "seed": options.seed} for classes in CLASSES[mode]]
     instead = "run a smaller one with --quick" if mode == "full" else "use another machine"
     machine.require(max(map(_needed, cells)), "the experiment with many classes", instead)
@@ -91,7 +91,7 @@ def _row(row):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     return 5 + settings["classes"] * settings["classifiers"] * (1 + settings["scans"]) * 6e-8
 
 
@@ -103,6 +103,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    **one_at_a_time(cost),
+    alone=True,
+    cost=cost,
     duration={"quick": "20 s", "full": "2 min"},
 )

@@ -9,7 +9,7 @@ reserve.
 
 from analysis.lab import machine
 from analysis.lab.process import in_new_process
-from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.lab.study import Experiment, Table
 from analysis.problems import shapes
 from analysis.theory.published import AMAZON_GB, MEMORY, TABLES
 from analysis.training.optimizers import plain
@@ -57,7 +57,7 @@ MEASURED = {
 
 def configure(options):
     """Return the configuration; refuse what this machine's memory does not hold."""
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     cells = [
         _settings(task, label, mode, options.seed)
         for task, (_, _, states) in MEASURED.items()
@@ -90,7 +90,7 @@ def _settings(task, label, mode, seed):
 
 
 def _needed(settings):
-    """Bytes that a cell takes: parameters, state, and as much as the densest gradient again."""
+    """Bytes that a run takes: parameters, state, and as much as the densest gradient again."""
     sizes = [4 * one["shape"][0] * one["shape"][1] for one in settings["tables"]]
     exact = sum(store["kind"] == "Dense" for store in settings["stores"].values())
     dense = [size for size, one in zip(sizes, settings["tables"]) if one["dense"]]
@@ -210,7 +210,7 @@ def _measured_row(row):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     numbers = sum(one["shape"][0] * one["shape"][1] for one in settings["tables"])
     return 3 + numbers * (1 + len(settings["stores"])) * 2e-8
 
@@ -223,6 +223,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    **one_at_a_time(cost),
+    alone=True,
+    cost=cost,
     duration={"quick": "30 s", "full": "2 min"},
 )

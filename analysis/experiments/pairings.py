@@ -1,4 +1,4 @@
-"""Which pairs of stores for Adam's two moments train, and which blow up, clipped or not.
+"""Which pairs of stores for Adam's two moments train, and which diverge, clipped or not.
 
 An update divides an estimate of m by the root of an estimate of v. Where v is answered well and m
 is not, the noise that frequent rows leave in a rare row's m is divided by that row's tiny √v; a
@@ -11,7 +11,7 @@ import statistics
 from itertools import product
 
 import sketchlab as sl
-from analysis.lab.study import Experiment, Table, total
+from analysis.lab.study import Experiment, Table
 from analysis.training import language, tasks
 from analysis.training.variants import Variant
 
@@ -58,25 +58,25 @@ def configure(options):
     part = QUICK if options.quick else FULL
     part = part | {"validation_words": part["test_words"]}
     configuration = {
-        "mode": "quick" if options.quick else "full",
+        "mode": options.mode,
         "replicates": REPLICATES,
         "plan": tasks.plans({"pairs": part}, options)["pairs"],
     }
     return configuration, {"corpus": options.corpus}
 
 
-def _cells(configuration, variant, rate):
+def _seeds(configuration, variant, rate):
     replicates = range(1, configuration["replicates"] + 1)
     return [language.settings(configuration["plan"], variant, rate, each) for each in replicates]
 
 
-def stages(configuration, _=None):
-    """Yield every pair at every rate with every seed, all at once."""
-    yield [
+def runs(configuration):
+    """Return every pair at every rate with every seed."""
+    return [
         cell
         for variant in PAIRS.values()
         for rate in configuration["plan"]["rates"]
-        for cell in _cells(configuration, variant, rate)
+        for cell in _seeds(configuration, variant, rate)
     ]
 
 
@@ -87,7 +87,7 @@ def summarise(configuration, result_of):
             {
                 **dict(zip(("m", "v", "clip"), names, strict=True)),
                 "runs": [
-                    _runs(rate, map(result_of, _cells(configuration, variant, rate)))
+                    _runs(rate, map(result_of, _seeds(configuration, variant, rate)))
                     for rate in configuration["plan"]["rates"]
                 ],
             }
@@ -138,22 +138,15 @@ def cost(settings):
     return tasks.cost({"task": "language", **settings})
 
 
-def workload(configuration):
-    """Return the seconds of all runs, about, and their number."""
-    (cells,) = stages(configuration)
-    return total(cost, cells)
-
-
 EXPERIMENT = Experiment(
     name="pairings",
     title="Adam's two moments: which pairs of stores train and which diverge",
     source="theory §7",
     duration={"quick": "1 min", "full": "5 min"},
     configure=configure,
-    stages=stages,
+    runs=runs,
     measure=language.measure,
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=workload,
 )

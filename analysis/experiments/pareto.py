@@ -5,7 +5,7 @@ stores to choose from.
 """
 
 import sketchlab as sl
-from analysis.lab.study import Experiment, Table
+from analysis.lab.study import Table
 from analysis.training import tasks
 from analysis.training.variants import Variant
 
@@ -34,8 +34,10 @@ QUICK = {
 }
 ALL_TIMES = (5, 20, 100, 1000)
 FEW_TIMES = (5, 100)
-TRIES = {"full": 3, "quick": 3}
-REPLICATES = 3
+SIZES = {
+    "full": {"tries": 3, "replicates": 3, "parts": FULL},
+    "quick": {"tries": 3, "replicates": 3, "parts": QUICK},
+}
 
 
 def _count_min(decay, conservative=False):
@@ -110,34 +112,12 @@ def variants(mode):
     }
 
 
-def configure(options):
-    """Return the configuration that the options ask for, and the path of the text."""
-    mode = "quick" if options.quick else "full"
-    configuration = {
-        "mode": mode,
-        "tries": TRIES[mode],
-        "replicates": REPLICATES,
-        "parts": tasks.plans(QUICK if options.quick else FULL, options),
-    }
-    return configuration, {"corpus": options.corpus}
-
-
-def _comparisons(configuration):
-    return tasks.comparisons(configuration, variants(configuration["mode"]))
-
-
-def stages(configuration, result_of):
-    """Yield the tries, each after what was learnt before, and then the runs."""
-    return tasks.stages(_comparisons(configuration), result_of)
-
-
-def summarise(configuration, result_of):
-    """Return the rows of every part, with whether another one beats each in quality and bytes."""
-    parts = {name: part.rows(result_of) for name, part in _comparisons(configuration).items()}
-    for rows in parts.values():
+def _marked(rows_of):
+    """Mark the rows that another one beats in quality and bytes."""
+    for rows in rows_of.values():
         for row in rows:
             row["dominated"] = any(_dominates(other, row) for other in rows)
-    return {"parts": parts}
+    return {}
 
 
 def _dominates(row, other):
@@ -167,21 +147,13 @@ def _place(row):
     return row["family"] != "RMSprop", -row["state_bytes"]
 
 
-def workload(configuration):
-    """Return the seconds of all runs, about, and their number."""
-    return tasks.workload(_comparisons(configuration))
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = tasks.experiment(
+    variants,
+    SIZES,
+    also=_marked,
     name="pareto",
     title="Quality against bytes of auxiliary state, for every store",
     source="Spring et al. 2019 (sketches); Anil et al. 2019 (SM3); Dettmers et al. 2022 (8 bit)",
     duration={"quick": "1 min", "full": "20 min"},
-    configure=configure,
-    stages=stages,
-    measure=tasks.measure,
-    summarise=summarise,
     present=present,
-    cost=tasks.cost,
-    workload=workload,
 )

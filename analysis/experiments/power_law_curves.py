@@ -1,4 +1,4 @@
-"""How unequal gradient, M and V are, whether their largest entries stay the same, and since when.
+"""How unequal gradient, M and V are, and whether their largest entries stay the same.
 
 One run of the language model with exact Adam for each seed: the midpoint (`analysis.checks
 .power_law`, whose measuring this is) along the run, and at three points of it the sorted
@@ -11,9 +11,8 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.checks.power_law import RATE, VARIABLES, midpoints, variables
-from analysis.lab.errors import UsageError
 from analysis.lab.intervals import slope
-from analysis.lab.study import Experiment, Table, total
+from analysis.lab.study import Experiment, Table
 from analysis.problems import corpus as text
 from analysis.training.exact_run import TABLES, exact_run
 
@@ -24,32 +23,20 @@ RANKS, POINTS = 40, 30
 SNAPSHOTS = (1 / 8, 1 / 2, 1)
 # Ranks between which the exponent is fitted: past the few largest, before the tail falls off.
 FITTED = (10, 10_000)
-FULL = {"dim": 32, "steps": 2000, "replicates": 3}
-QUICK = {"dim": 32, "steps": 120, "replicates": 3}
+SIZES = {
+    "full": {"dim": 32, "steps": 2000, "replicates": 3},
+    "quick": {"dim": 32, "steps": 120, "replicates": 3},
+}
 
 
 def configure(options):
     """Return what the options ask for, and the path of the text."""
-    size = dict(QUICK if options.quick else FULL)
-    if options.steps is not None:
-        if options.steps < len(SNAPSHOTS):
-            raise UsageError(f"--steps {options.steps}: give at least {len(SNAPSHOTS)}")
-        size["steps"] = options.steps
-    configuration = {
-        **size,
-        "mode": "quick" if options.quick else "full",
-        "seed": options.seed,
-        "corpus": text.load(options.corpus).summary(),
-    }
-    return configuration, options.corpus
+    corpus = {"corpus": text.load(options.corpus).summary()}
+    return options.sized(SIZES, len(SNAPSHOTS)) | corpus, options.corpus
 
 
-def stages(configuration, _):
-    """Yield one run for each seed."""
-    yield _cells(configuration)
-
-
-def _cells(configuration):
+def runs(configuration):
+    """Return one run for each seed."""
     common = {name: configuration[name] for name in ("dim", "steps", "seed", "corpus")}
     return [{**common, "replicate": number} for number in range(configuration["replicates"])]
 
@@ -136,7 +123,7 @@ def _rounded(values):
 
 def summarise(configuration, result_of):
     """Return, for every table and variable, means over the seeds."""
-    results = [result_of(cell) for cell in _cells(configuration)]
+    results = [result_of(cell) for cell in runs(configuration)]
     return {
         "rows": [
             _row(results, name, number, variable)
@@ -215,21 +202,15 @@ def cost(settings):
     return settings["steps"]
 
 
-def workload(configuration):
-    """Return the steps of all runs, and their number."""
-    return total(cost, _cells(configuration))
-
-
 EXPERIMENT = Experiment(
     name="power-law-curves",
     title="Sorted magnitudes of gradient, M and V, their midpoints and their largest entries",
     source="Spring et al. 2019, Figures 1, A.1 and A.2, on another text and a smaller model",
     duration={"quick": "20 s", "full": "1 min"},
     configure=configure,
-    stages=stages,
+    runs=runs,
     measure=measure,
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=workload,
 )

@@ -7,16 +7,13 @@ sums of rows and columns hold non-negative values only.
 """
 
 import statistics
-from typing import NamedTuple
 
 import sketchlab as sl
-from analysis.lab.errors import UsageError
 from analysis.lab.study import Table
 from analysis.theory.published import PERPLEXITY, TABLES
 from analysis.training import comparison, recurrent
 from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, Variant
 
-REPLICATES = 3
 _RANK_1 = sl.Rank1(decay="global")
 
 VARIANTS = (
@@ -43,53 +40,31 @@ PUBLISHED = {
 }
 
 
-class Mode(NamedTuple):
-    """How much is done: segments of a run and of a try, tries, words evaluated and watched."""
-
-    steps: int
-    sweep_steps: int
-    tries: int
-    validation_words: int
-    test_words: int
-    watched_words: int
-
-
-FULL = Mode(700, 500, 4, 10_000, 10_000, 1_000)
-QUICK = Mode(120, 40, 3, 2_000, 4_000, 400)
-
-
-def configure(options):
-    """Return the configuration that the options ask for, and the path of the text."""
-    mode = QUICK if options.quick else FULL
-    if options.steps is not None:
-        if options.steps < recurrent.POINTS:
-            raise UsageError(f"--steps {options.steps}: give at least {recurrent.POINTS}")
-        shorter = max(recurrent.POINTS, options.steps * mode.sweep_steps // mode.steps)
-        mode = mode._replace(steps=options.steps, sweep_steps=shorter)
-    configuration = mode._asdict() | {
-        "mode": "quick" if options.quick else "full",
-        "base_rates": recurrent.BASE_RATES,
-        "replicates": REPLICATES,
-        "seed": options.seed,
-        "common": recurrent.constants(options.corpus),
-    }
-    return configuration, {"corpus": options.corpus}
+#: How much is done: segments of a run and of a try, tries, words evaluated and watched.
+SIZES = {
+    "full": {
+        "steps": 700,
+        "sweep_steps": 500,
+        "tries": 4,
+        "replicates": 3,
+        "validation_words": 10_000,
+        "test_words": 10_000,
+        "watched_words": 1_000,
+    },
+    "quick": {
+        "steps": 120,
+        "sweep_steps": 40,
+        "tries": 3,
+        "replicates": 3,
+        "validation_words": 2_000,
+        "test_words": 4_000,
+        "watched_words": 400,
+    },
+}
 
 
-def _comparison(configuration):
-    return comparison.Comparison.planned(VARIANTS, recurrent.settings, configuration)
-
-
-def summarise(configuration, result_of):
-    """Return, for every variant, its tries, perplexities, bytes of state and mean curve."""
-    rows = _comparison(configuration).rows(result_of)
-    for variant, row in zip(VARIANTS, rows, strict=True):
-        finals = [
-            result_of(recurrent.settings(configuration, variant, row["learning_rate"], replicate))
-            for replicate in range(1, configuration["replicates"] + 1)
-        ]
-        row["curve"] = mean_curve([run["curve"] for run in finals if not run["diverged"]])
-    return {"rows": rows}
+def _curve(_, results):
+    return {"curve": mean_curve([run["curve"] for run in results if not run["diverged"]])}
 
 
 def mean_curve(curves):
@@ -126,9 +101,8 @@ def present(configuration, summary):
         "values only.",
         f"Rates: {configuration['tries']} tries on one seed, {configuration['sweep_steps']:,} "
         "segments each, and known to a factor of two: a few per cent either way decide nothing.",
+        *comparison.edge_note(summary["rows"]),
     ]
-    if any(row["rate_at_edge"] for row in summary["rows"]):
-        notes.append(comparison.EDGE_NOTE)
     columns = ("optimizer", "state", "form", "first rate", "validation", "test perplexity")
     columns += ("to exact", "paper", "state, MB")
     return Table(EXPERIMENT.title, columns, [_row(row) for row in summary["rows"]], notes)
@@ -174,12 +148,13 @@ def _percent(ratio):
 
 EXPERIMENT = comparison.experiment_on(
     recurrent,
-    _comparison,
+    VARIANTS,
+    sizes=SIZES,
+    least=recurrent.POINTS,
+    more=_curve,
     name="recurrent-language-model",
     title="LSTM language model on real text: perplexity against optimizer state",
     source="Spring et al. 2019, Tables 3, 4, 6 and 9, on another text and a smaller model",
     duration={"quick": "1 min", "full": "6 min"},
-    configure=configure,
-    summarise=summarise,
     present=present,
 )

@@ -1,8 +1,8 @@
 """Speed on the CPU: every optimizer and store beside the exact ones, PyTorch's, and a copy.
 
-Sketches are 5 times smaller than exact, of depth 3. A cell of the plan (`analysis.timing.plan`) is
+Sketches are 5 times smaller than exact, of depth 3. A run of the plan (`analysis.timing.plan`) is
 a process in which all contenders take turns; ratios, shares of bandwidth and growth are medians
-over the turns of one cell, never of times from different processes.
+over the turns of one run, never of times from different processes.
 """
 
 import os
@@ -10,7 +10,7 @@ from importlib import metadata
 
 from analysis.lab import machine
 from analysis.lab.process import in_new_process
-from analysis.lab.study import Experiment, Table, one_at_a_time
+from analysis.lab.study import Experiment, Table
 from analysis.theory import traffic
 from analysis.timing import plan, targets
 from analysis.timing.cpu_contenders import CONTENDERS
@@ -19,14 +19,14 @@ from analysis.timing.turns import rounded
 
 def configure(options):
     """Return the configuration: the machine's cores, what fits its memory, and which PyTorch."""
-    mode = "quick" if options.quick else "full"
+    mode = options.mode
     return {
         "mode": mode,
         "seed": options.seed,
         "threads": os.cpu_count(),
         "torch": _torch_version(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "left_out": plan.too_large(plan.cells(mode), machine.available()),
+        "left_out": plan.too_large(plan.runs(mode), machine.available()),
     }, None
 
 
@@ -37,18 +37,18 @@ def _torch_version():
         return None
 
 
-def cells(configuration):
-    """Return the settings of every cell."""
+def runs(configuration):
+    """Return the settings of every run."""
     settings, left_out = [], configuration["left_out"]
-    for place, cell in enumerate(plan.cells(configuration["mode"])):
-        cell = cell.without([(out["n"], out["dim"]) for out in left_out if out["cell"] == place])
-        if cell.shapes and not (cell.one_thread and configuration["threads"] == 1):
-            settings.append(cell.settings(configuration))
+    for place, run in enumerate(plan.runs(configuration["mode"])):
+        run = run.without([(out["n"], out["dim"]) for out in left_out if out["cell"] == place])
+        if run.shapes and not (run.one_thread and configuration["threads"] == 1):
+            settings.append(run.settings(configuration))
     return settings
 
 
 def measure(settings, _):
-    """Time one cell."""
+    """Time one run."""
     return in_new_process("analysis.timing.cpu_steps", settings, settings["threads"])
 
 
@@ -56,13 +56,13 @@ def summarise(configuration, result_of):
     """Return a row for every contender on every shape, and how the targets are met."""
     rows = [
         _row(settings, result, entry)
-        for settings in cells(configuration)
+        for settings in runs(configuration)
         for result in [result_of(settings)]
         for entry in result["entries"]
     ]
     shares = [
         share
-        for settings in cells(configuration)
+        for settings in runs(configuration)
         for share in result_of(settings).get("distinct", ())
     ]
     return {"rows": rows, "distinct": shares, "targets": targets.judge(rows)}
@@ -143,8 +143,8 @@ def _notes(configuration, summary):
     torch, threads = configuration["torch"], configuration["threads"]
     copies = [row["copy_gb_per_s"] for row in summary["rows"] if row["threads"] == threads]
     yield (
-        f"{threads} threads but for the part `1 thread`; before every step a copy larger than the "
-        f"caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
+        f"{threads} threads, except in the part `1 thread`; before every step a copy larger than "
+        f"the caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
         "`small`: steps one after the other instead, the data in the cache."
     )
     yield (
@@ -164,7 +164,7 @@ def _notes(configuration, summary):
         yield f"unique rows: drawn by Zipf's law, {share:.1%} of them distinct."
     for out in configuration["left_out"]:
         yield (
-            f"Left out of `{out['part']}` for want of memory: n = {out['n']:,}, "
+            f"Left out of `{out['part']}` because memory does not hold it: n = {out['n']:,}, "
             f"d = {out['dim']:,} ({out['bytes'] / 1e9:.0f} GB with all that it is timed beside)."
         )
 
@@ -185,7 +185,7 @@ def _targets(judged):
 
 
 def cost(settings):
-    """How long a cell takes, roughly, in seconds."""
+    """How long a run takes, roughly, in seconds."""
     turns = settings["repeats"] + 3
     each = sum(_step_seconds(settings, shape) for shape in settings["shapes"])
     tables = sum(n * dim for n, dim, _ in settings["shapes"])
@@ -208,7 +208,9 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=summarise,
     present=present,
-    **one_at_a_time(cost, cells),
+    runs=runs,
+    alone=True,
+    cost=cost,
     duration={"quick": "2 min", "full": "9 min"},
     on_request=True,
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.checks.draws import allocate, hash_seed
-from analysis.lab.study import Experiment, Table, total
+from analysis.lab.study import Experiment, Table
 from analysis.theory.prediction import StoreMap
 
 
@@ -25,21 +25,23 @@ STORES = {decay: partial(_sketch, decay=decay) for decay in ("lazy", "bucket", "
     "conservative": partial(_sketch, conservative=True)
 }
 AXES = ("load", "keep", "touched", "exponent")
-QUICK = {
-    "load": [2, 6, 20, 60, 128],
-    "keep": [0.9, 0.97, 0.99],
-    "touched": [0.05, 0.2, 1.0],
-    "exponent": [0.0, 1.0, 2.0],
-    "held_out": 60,
-    "width": 24,
-}
-FULL = {
-    "load": [2, 8, 24, 80, 256],
-    "keep": [0.9, 0.97, 0.99, 0.997],
-    "touched": [0.01, 0.05, 0.2, 1.0],
-    "exponent": [0.0, 0.5, 1.0, 2.0],
-    "held_out": 200,
-    "width": 32,
+SIZES = {
+    "quick": {
+        "load": [2, 6, 20, 60, 128],
+        "keep": [0.9, 0.97, 0.99],
+        "touched": [0.05, 0.2, 1.0],
+        "exponent": [0.0, 1.0, 2.0],
+        "held_out": 60,
+        "width": 24,
+    },
+    "full": {
+        "load": [2, 8, 24, 80, 256],
+        "keep": [0.9, 0.97, 0.99, 0.997],
+        "touched": [0.01, 0.05, 0.2, 1.0],
+        "exponent": [0.0, 0.5, 1.0, 2.0],
+        "held_out": 200,
+        "width": 32,
+    },
 }
 DEPTH = 3
 # No answer is further off than this many octaves; a diverged or negative one is.
@@ -48,15 +50,9 @@ WORST = 20.0
 GOOD = 0.25
 
 
-def configure(options):
-    """Return the grid that the options ask for."""
-    mode = QUICK if options.quick else FULL
-    return {**mode, "mode": "quick" if options.quick else "full", "seed": options.seed}, None
-
-
-def stages(configuration, _):
-    """Yield the grid and, from the same box but off the grid, the held-out streams."""
-    yield [*_grid(configuration), *_held_out(configuration)]
+def runs(configuration):
+    """Return the grid and, from the same box but off the grid, the held-out streams."""
+    return [*_grid(configuration), *_held_out(configuration)]
 
 
 def _grid(configuration):
@@ -66,7 +62,7 @@ def _grid(configuration):
 
 def _held_out(configuration):
     generator = np.random.default_rng([configuration["seed"], 1])
-    cells = []
+    streams = []
     for number in range(configuration["held_out"]):
         lows, highs = zip(*((min(configuration[axis]), max(configuration[axis])) for axis in AXES))
         share = generator.random(4)
@@ -74,8 +70,8 @@ def _held_out(configuration):
         keep = 1 - (1 - lows[1]) * ((1 - highs[1]) / (1 - lows[1])) ** share[1]
         touched = lows[2] * (highs[2] / lows[2]) ** share[2]
         place = (float(at.round(6)) for at in (keep, touched, highs[3] * share[3]))
-        cells.append(_cell(configuration, -1 - number, load, *place))
-    return cells
+        streams.append(_cell(configuration, -1 - number, load, *place))
+    return streams
 
 
 def _cell(configuration, number, load, keep, touched, exponent):
@@ -209,22 +205,15 @@ def cost(settings):
     return (rows + 500) / (1 - settings["keep"])
 
 
-def workload(configuration):
-    """Return the cost of all cells, and their number."""
-    (cells,) = stages(configuration, None)
-    return total(cost, cells)
-
-
 EXPERIMENT = Experiment(
     name="store-map",
     title="Which count-min store errs least, by load, touch rate, decay and Zipf exponent",
     source="theory §4: no single winner",
     duration={"quick": "20 s", "full": "20 min"},
-    configure=configure,
-    stages=stages,
+    sizes=SIZES,
+    runs=runs,
     measure=measure,
     summarise=summarise,
     present=present,
     cost=cost,
-    workload=workload,
 )

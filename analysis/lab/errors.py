@@ -1,6 +1,10 @@
-"""What a user can get wrong; the command line prints these as one line and exits with 2."""
+"""What a user can get wrong (one line, exit code 2), and runs that were lost (exit code 1)."""
 
 from sketchlab.errors import SketchlabError
+
+
+class LostRuns(SketchlabError):
+    """Runs of an experiment have no result, since their worker processes died."""
 
 
 class UsageError(SketchlabError, ValueError):

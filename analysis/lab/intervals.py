@@ -1,9 +1,7 @@
 """How a measurement becomes a verdict: exact intervals for rates, bootstrap intervals for slopes.
 
-A claim is a family of comparisons. Each interval is made at the level ``error / comparisons``
-(Bonferroni), so that the chance that any of a claim's intervals misses is at most ``error``. With
-`CLAIM_ERROR` = `FAMILYWISE_ERROR` / 20 the chance that any interval of a whole run (19 claims)
-misses is at most `FAMILYWISE_ERROR`.
+Every interval takes an ``error``, the largest chance that it misses. A family of comparisons
+divides its own among them (Bonferroni).
 """
 
 import numpy as np
@@ -11,12 +9,8 @@ from scipy import stats
 
 HOLDS, REFUTED, UNDECIDED = "holds", "refuted", "undecided"
 
-#: The largest chance that a run of all claims gives any wrong interval, and one claim's share.
-FAMILYWISE_ERROR = 0.05
-CLAIM_ERROR = FAMILYWISE_ERROR / 20
 
-
-def clopper_pearson(failures, draws, error=CLAIM_ERROR):
+def clopper_pearson(failures, draws, error):
     """Exact confidence interval of a probability (Clopper & Pearson 1934).
 
     Parameters
@@ -69,7 +63,7 @@ def slope(x, y):
     return (np.log(y) * logs).sum(axis=-1) / (logs**2).sum()
 
 
-def bootstrap_slope(x, runs, error=CLAIM_ERROR, resamples=4000, seed=0, average=np.mean):
+def bootstrap_slope(x, runs, error, resamples=4000, seed=0, average=np.mean):
     """Exponent of the mean of several runs, with a bootstrap interval over the runs.
 
     Parameters
@@ -99,7 +93,7 @@ def bootstrap_slope(x, runs, error=CLAIM_ERROR, resamples=4000, seed=0, average=
     return float(exponent), float(exponent - reach), float(exponent + reach)
 
 
-def mean_interval(samples, error=CLAIM_ERROR):
+def mean_interval(samples, error):
     """Student's interval of a mean, along the first axis.
 
     Returns

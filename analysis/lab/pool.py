@@ -1,11 +1,15 @@
-"""Worker processes for the runner: one thread each, and gone as soon as the main process is."""
+"""Worker processes for the runner: one thread each, and gone as soon as the main process is.
+
+Each is a pool of its own, so that one that dies takes no other's call along.
+"""
 
 import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 _THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -25,10 +29,11 @@ def worker_pool(jobs):
     """
     context = multiprocessing.get_context("spawn")
     worker_end, lifeline = context.Pipe(duplex=False)
+    process = partial(
+        ProcessPoolExecutor, 1, mp_context=context, initializer=_start, initargs=(worker_end,)
+    )
     with _environment(dict.fromkeys(_THREAD_LIMITS, "1")):
-        pool = ProcessPoolExecutor(
-            jobs, mp_context=context, initializer=_start_worker, initargs=(worker_end,)
-        )
+        pool = _Processes(jobs, process)
         try:
             yield pool
         finally:
@@ -37,7 +42,39 @@ def worker_pool(jobs):
             worker_end.close()
 
 
-def _start_worker(lifeline):
+class _Processes(Executor):
+    """Threads that hand calls on, each to a process of its own; a new one where it died.
+
+    The call that it died of gets `BrokenExecutor`.
+    """
+
+    def __init__(self, jobs, process):
+        self._threads, self._process = ThreadPoolExecutor(jobs), process
+        self._of_thread, self._all = threading.local(), []
+
+    def submit(self, function, /, *arguments):
+        """Return the future of a call."""
+        return self._threads.submit(self._call, function, *arguments)
+
+    def _call(self, function, *arguments):
+        mine = self._of_thread
+        if getattr(mine, "process", None) is None:
+            mine.process = self._process()
+            self._all.append(mine.process)
+        try:
+            return mine.process.submit(function, *arguments).result()
+        except BrokenExecutor:
+            mine.process = None
+            raise
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        """Take no more calls, and forget those that wait where asked to."""
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+        for process in self._all:
+            process.shutdown(wait=False)
+
+
+def _start(lifeline):
     """Leave Ctrl-C to the main process, and watch it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_main_process, args=(lifeline,), daemon=True).start()

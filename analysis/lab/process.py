@@ -1,4 +1,4 @@
-"""Measurements in a process of their own, whose memory and threads nothing else has touched."""
+"""Measurements in a new process, whose memory and threads nothing else has used."""
 
 import json
 import os

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from analysis.lab.errors import UsageError
+from analysis.lab.study import MissingRun
 
 FORMAT = 1
 
@@ -51,6 +52,13 @@ class Record:
         """Return the result of a finished run, or None."""
         run = self._runs.get(key_of(settings))
         return run and run["result"]
+
+    def known(self, settings):
+        """Return the result of a finished run; `MissingRun` where there is none."""
+        result = self.result_of(settings)
+        if result is None:
+            raise MissingRun(key_of(settings))
+        return result
 
     def add_run(self, settings, result, seconds, made_by):
         """Take in a finished run, to be written by the next `save`."""

@@ -1,4 +1,4 @@
-"""Runs an experiment's cells, keeps every finished one, and goes on where an earlier call ended."""
+"""Runs what is missing of an experiment, keeps every finished run, and goes on after an end."""
 
 import sys
 import time
@@ -6,8 +6,11 @@ from concurrent.futures import as_completed
 
 from tqdm import tqdm
 
+from analysis.lab.errors import LostRuns
+from analysis.lab.executors import lost_with_a_worker
 from analysis.lab.provenance import provenance
 from analysis.lab.results import Record
+from analysis.lab.study import MissingRun
 
 
 def run(experiment, configuration, inputs, folder, executor, *, progress=True):
@@ -21,7 +24,7 @@ def run(experiment, configuration, inputs, folder, executor, *, progress=True):
     folder : path
         Where the result file is.
     executor : concurrent.futures.Executor
-        Runs the cells: the pool of `analysis.lab.pool`, or any other with this interface.
+        One of `analysis.lab.executors`, or any other with this interface.
     progress : bool
         Whether to draw a bar, with the time left, on stderr.
 
@@ -29,6 +32,11 @@ def run(experiment, configuration, inputs, folder, executor, *, progress=True):
     -------
     dict
         The study as it stands in the result file.
+
+    Raises
+    ------
+    LostRuns
+        If worker processes died. All other runs that do not depend on theirs are made first.
     """
     record = Record(folder, experiment)
     if record.warning:
@@ -36,11 +44,17 @@ def run(experiment, configuration, inputs, folder, executor, *, progress=True):
     call = _Call(experiment, inputs, record, record.study(configuration))
     done = []
     with _bar(experiment, configuration, progress) as bar:
-        for cells in experiment.stages(configuration, record.result_of):
-            call.finish(cells, executor, bar)
-            done.extend(cells)
+        try:
+            for stage in experiment.stages(configuration, record.known):
+                call.finish(stage, executor, bar)
+                done.extend(stage)
+        except MissingRun:
+            if not call.lost:
+                raise
+    if call.lost:
+        raise LostRuns(_lost(experiment, configuration, call.lost))
     study = call.study
-    study["summary"] = experiment.summarise(configuration, record.result_of)
+    study["summary"] = experiment.summarise(configuration, record.known)
     study["made_by"] = record.made_by(done)
     call.save()
     if call.reused:
@@ -59,7 +73,7 @@ class _Call:
         self.experiment, self.inputs = experiment, inputs
         self.record, self.study = record, study
         self.made_by = provenance()
-        self.reused = 0
+        self.reused, self.lost = 0, []
         self._clock = time.perf_counter()
         self.save()
 
@@ -69,24 +83,54 @@ class _Call:
         self._clock = now
         self.record.save()
 
-    def finish(self, cells, executor, bar):
-        """Run the cells that have no result yet; keep each as soon as it is finished."""
+    def finish(self, stage, executor, bar):
+        """Make the runs that have no result yet; keep each as soon as it is finished."""
         missing = []
-        for settings in cells:
+        for settings in stage:
             if self.record.result_of(settings) is None:
                 missing.append(settings)
             else:
                 self.reused += 1
                 bar.skip(self.experiment.cost(settings))
+        lost = self._make(missing, executor, bar)
+        # a worker that died may have had other runs in its queue; alone, only the cause is lost
+        self.lost += [settings for settings in lost if self._make([settings], executor, bar)]
+
+    def _make(self, missing, executor, bar):
+        """Make some runs; return those whose worker died."""
+        lost, died = [], lost_with_a_worker(executor)
         futures = {
             executor.submit(timed, self.experiment.measure, settings, self.inputs): settings
             for settings in missing
         }
         for future in as_completed(futures):
-            result, seconds = future.result()
-            self.record.add_run(futures[future], result, seconds, self.made_by)
-            self.save()
-            bar.advance(self.experiment.cost(futures[future]))
+            settings = futures[future]
+            try:
+                self.record.add_run(settings, *future.result(), self.made_by)
+            except died:
+                lost.append(settings)
+            else:
+                self.save()
+                bar.advance(self.experiment.cost(settings))
+        return lost
+
+
+def _lost(experiment, configuration, lost):
+    """The line on runs whose workers died, naming each by its short settings."""
+    _, number = experiment.workload(configuration)
+    named = "; ".join(
+        ", ".join(f"{name} {value}" for name, value in settings.items() if _short(value))
+        for settings in lost
+    )
+    return (
+        f"{experiment.name}: worker processes died (out of memory?), also when they had nothing "
+        f"else to do, so that of {number} runs {len(lost)} and what depends on them are missing: "
+        f"{named}. The others are kept; the same command makes the missing ones"
+    )
+
+
+def _short(value):
+    return isinstance(value, int | float | str)
 
 
 def timed(function, *arguments):

@@ -17,7 +17,7 @@ class StoreMap:
 
     Linear radial basis functions of log K, log 1/(1−c), log p and a. Where p·K(1−c), the factor
     that decides whether `lazy` and `bucket` decay are stable, passes 1, errors jump; the distance
-    between the two sides is therefore drawn out.
+    between the two sides is therefore enlarged.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class StoreMap:
 
 
 def _place(load, keep, touched, exponent):
-    """Coordinates in which errors change evenly: doublings, but for the exponent."""
+    """Coordinates in which errors change evenly: doublings, except of the exponent."""
     load, forget, touched = np.log2([load, 1 - keep, touched])
     cliff = _CLIFF * np.clip(load + forget + touched, -1, 1)
     return [load, forget, touched, 2 * exponent, cliff]

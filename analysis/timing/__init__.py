@@ -1,1 +1,1 @@
-"""Who is timed on the CPU and the GPU, and how; each measurement in a process of its own."""
+"""What is timed on the CPU and the GPU, and how; each measurement in a new process."""

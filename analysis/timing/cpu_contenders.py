@@ -1,4 +1,4 @@
-"""Who takes part in the timings: the library's optimizers with every store, and PyTorch's.
+"""What is timed: the library's optimizers with every store, and PyTorch's.
 
 A contender is made for a table, ``contender.make(table)``, which gives ``prepare(rows, grads)``
 (rows None: a dense step), which gives a function that takes the step. Only that is timed.

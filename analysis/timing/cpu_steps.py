@@ -50,9 +50,9 @@ def measure(settings):
 def _start_torch(threads):
     """Bring up PyTorch with as many threads as Numba, and the same ones.
 
-    Numba's threads must be there already: PyTorch then takes over the OpenMP library that they run
-    on. Two such libraries in one process keep each other from the cores. And it has to be told how
-    many threads to use: it listens to more variables of the environment than Numba does.
+    Numba's threads must have been started before: PyTorch then uses the OpenMP library that they
+    run on. Two such libraries in one process compete for the cores. The number of threads is set
+    explicitly, since PyTorch reads more environment variables than Numba does.
     """
     import torch
 

@@ -20,7 +20,7 @@ import sketchlab as sl
 from analysis.lab import machine
 from analysis.problems import mach as model
 from analysis.problems.decoding import Index, scan
-from analysis.training.mach import take_step
+from analysis.training.loop import train
 from sketchlab.hashing import buckets, hash_constants
 
 WORDS = 30  # features of a name
@@ -57,14 +57,17 @@ def _train(settings, constants, rng):
     parameters = model.initialise(rng, *sizes)
     v = sl.CountMinSketch(compression=settings["compression"], decay="bucket")
     optimizers = [sl.RMSprop(table, 8e-3, v=v) for table in parameters]
-    times = []
-    for _ in range(settings["steps"] + 1):
+    begun, times = [], []
+
+    def gradient():
         labels = power_law(rng, settings["classes"], settings["exponent"], settings["batch"])
         targets = buckets(labels, constants, settings["meta_classes"])[0]
         features = names(labels, settings["features"])
-        start = time.process_time()
-        take_step(parameters, optimizers, features, targets)
-        times.append(1e3 * (time.process_time() - start))
+        begun.append(time.process_time())
+        return model.gradients(parameters, features, targets)
+
+    for _ in train(optimizers, gradient, settings["steps"] + 1):
+        times.append(1e3 * (time.process_time() - begun[-1]))
     return {
         "step_ms": statistics.median(times[1:]),  # the first may compile
         "parameter_bytes": sum(table.nbytes for table in parameters),

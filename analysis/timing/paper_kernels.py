@@ -1,4 +1,4 @@
-"""Algorithm 4 (Spring et al. 2019) as plain CUDA C for CuPy: something to be faster than.
+"""Algorithm 4 (Spring et al. 2019) as plain CUDA C for CuPy, to compare speed with.
 
 Two launches a step: every row's estimates and gradient give the changes, added to the sketches by
 atomics; then queries, bias corrections and the parameter step. A block has a row, its threads the

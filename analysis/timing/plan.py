@@ -1,7 +1,7 @@
-"""What the speed experiment times: its parts, each one or more cells, largest tables last.
+"""What the speed experiment times: its parts, each one or more runs, largest tables last.
 
-A cell is a process in which all contenders take turns on all shapes: whatever is to be compared
-is in one cell. A shape is (rows n of the table, columns d, active rows k; None: a dense step).
+A run is a process in which all contenders take turns on all shapes: whatever is to be compared
+is in one run. A shape is (rows n of the table, columns d, active rows k; None: a dense step).
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _SMALL_STEPS = 20  # one after the other
 _ZIPF = (680_000, 10**6)  # rows of a table and draws, of which a fifth are distinct
 
 
-class Cell(NamedTuple):
+class Run(NamedTuple):
     """One process; see `analysis.timing.cpu_steps.measure` for what the fields mean."""
 
     part: str
@@ -34,7 +34,7 @@ class Cell(NamedTuple):
     copied: int = COPIED
 
     def without(self, tables):
-        """The cell without the shapes of some tables (n, d)."""
+        """The run without the shapes of some tables (n, d)."""
         return self._replace(shapes=[one for one in self.shapes if one[:2] not in tables])
 
     def settings(self, configuration):
@@ -55,12 +55,12 @@ class Cell(NamedTuple):
         }
 
 
-def cells(mode):
-    """Return all cells of a mode, "quick" or "full"."""
+def runs(mode):
+    """Return all runs of a mode, "quick" or "full"."""
     return [
         *_base(mode),
         *_dense(mode),
-        Cell(
+        Run(
             "1 thread",
             _MAIN if mode == "full" else SWEPT,
             [BASE],
@@ -85,10 +85,10 @@ _MAIN = (
 
 
 def _base(mode):
-    """Every optimizer with every store; a cell for each optimizer."""
+    """Every optimizer with every store; a run for each optimizer."""
     if mode == "quick":
-        return [Cell("base", _MAIN, [BASE], _REPEATS[mode])]
-    return [Cell("base", _family(family), [BASE], _REPEATS[mode]) for family in FAMILIES]
+        return [Run("base", _MAIN, [BASE], _REPEATS[mode])]
+    return [Run("base", _family(family), [BASE], _REPEATS[mode]) for family in FAMILIES]
 
 
 def _family(family):
@@ -104,26 +104,26 @@ def _dense(mode):
         ours = ["Adam exact", "Adam CS-MV global", "RMSprop CMS global", "Adagrad exact"]
     torch = {CONTENDERS[name].yardsticks["dense torch"] for name in ours} | {"torch.optim.Adam"}
     shape = (100_000 if mode == "full" else 50_000, 64, None)
-    return [Cell("dense", (*ours, *sorted(torch)), [shape], _FEWER[mode])]
+    return [Run("dense", (*ours, *sorted(torch)), [shape], _FEWER[mode])]
 
 
 def _small(mode):
     """Steps one after the other: what they take beside moving data."""
     many = (1, 16, 63) if mode == "full" else (1, 63)
     shapes = [(BASE[0], dim, k) for dim in (1, 64) for k in many]
-    return [Cell("small", ("SGD exact", *SWEPT), shapes, _FEWER[mode], block=_SMALL_STEPS)]
+    return [Run("small", ("SGD exact", *SWEPT), shapes, _FEWER[mode], block=_SMALL_STEPS)]
 
 
 def _unique(mode):
     n, k = _ZIPF
     shapes = [(n, dim, k) for dim in ((1, 16, 64) if mode == "full" else (16,))]
-    return [Cell("unique rows", tuple(SUMMERS), shapes, _FEWER[mode] // 2, kind="sums")]
+    return [Run("unique rows", tuple(SUMMERS), shapes, _FEWER[mode] // 2, kind="sums")]
 
 
 def _by_columns(mode):
     dims = (1, 4, 16, 64, 256, 1024) if mode == "full" else (1, 256, 1024)
     n, _, k = BASE
-    return [Cell("d", SWEPT, [(n, dim, k) for dim in dims], _FEWER[mode])]
+    return [Run("d", SWEPT, [(n, dim, k) for dim in dims], _FEWER[mode])]
 
 
 def _by_active_rows(mode):
@@ -131,61 +131,59 @@ def _by_active_rows(mode):
     n, dim = 10**6, BASE[1]
     many = (1, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 100_000)
     few = (1, 256, 4_096, 16_384)
-    return [
-        Cell("k", SWEPT, [(n, dim, k) for k in (many if mode == "full" else few)], _FEWER[mode])
-    ]
+    return [Run("k", SWEPT, [(n, dim, k) for k in (many if mode == "full" else few)], _FEWER[mode])]
 
 
 def _by_rows(mode):
     """What takes exact state is left out where it would take 20 GB and more."""
 
-    def cell(contenders, dim, sizes):
-        return Cell("n", contenders, [(n, dim, BASE[2]) for n in sizes], _REPEATS[mode])
+    def run(contenders, dim, sizes):
+        return Run("n", contenders, [(n, dim, BASE[2]) for n in sizes], _REPEATS[mode])
 
     if mode == "quick":
-        return [cell(SWEPT[1:4], 256, (10**5, 10**6))]
+        return [run(SWEPT[1:4], 256, (10**5, 10**6))]
     sizes = (10**5, 10**6, 10**7)
     return [
-        cell(SWEPT, 1, (*sizes, 10**8)),
-        cell(SWEPT, 64, sizes),
-        cell((SWEPT[0], SWEPT[4]), 256, sizes[:2]),
-        cell((SWEPT[2],), 256, sizes),
-        cell((SWEPT[1], SWEPT[3]), 256, sizes),
+        run(SWEPT, 1, (*sizes, 10**8)),
+        run(SWEPT, 64, sizes),
+        run((SWEPT[0], SWEPT[4]), 256, sizes[:2]),
+        run((SWEPT[2],), 256, sizes),
+        run((SWEPT[1], SWEPT[3]), 256, sizes),
     ]
 
 
-def too_large(cells, available):
+def too_large(runs, available):
     """Return the tables that do not fit into memory.
 
     Parameters
     ----------
-    cells : list of Cell
+    runs : list of Run
     available : int or None
         Bytes; None: whatever is asked for.
 
     Returns
     -------
     list of dict
-        ``cell`` (its place in the list), ``part``, ``n``, ``dim``, ``bytes`` of the cell with it.
+        ``cell`` (its place in the list), ``part``, ``n``, ``dim``, ``bytes`` of the run with it.
     """
     found = []
-    for place, cell in enumerate(cells):
-        while cell.shapes and available is not None and needed(cell) > available:
-            n, dim, _ = max(cell.shapes, key=lambda shape: shape[0] * shape[1])
-            table = {"part": cell.part, "n": n, "dim": dim, "bytes": needed(cell)}
+    for place, run in enumerate(runs):
+        while run.shapes and available is not None and needed(run) > available:
+            n, dim, _ = max(run.shapes, key=lambda shape: shape[0] * shape[1])
+            table = {"part": run.part, "n": n, "dim": dim, "bytes": needed(run)}
             found.append({"cell": place} | table)
-            cell = cell.without([(n, dim)])
+            run = run.without([(n, dim)])
     return found
 
 
-def needed(cell):
-    """Bytes that a cell takes: tables, state (a quarter of a table if not exact), scratch."""
-    tables = {shape[:2] for shape in cell.shapes}
-    steps = sum((n if k is None else k) * dim for n, dim, k in cell.shapes)
+def needed(run):
+    """Bytes that a run takes: tables, state (a quarter of a table if not exact), scratch."""
+    tables = {shape[:2] for shape in run.shapes}
+    steps = sum((n if k is None else k) * dim for n, dim, k in run.shapes)
     share = 1.0  # the parameters
-    if cell.kind == "steps":
-        stores = [store for name in cell.contenders for store in CONTENDERS[name].stores]
+    if run.kind == "steps":
+        stores = [store for name in run.contenders for store in CONTENDERS[name].stores]
         share += sum(1 if isinstance(store, Dense) else 0.25 for store in stores)
     numbers = share * sum(n * dim for n, dim in tables)
-    numbers += 3 * len(cell.contenders) * steps  # sums of gradients, changes
+    numbers += 3 * len(run.contenders) * steps  # sums of gradients, changes
     return int(4 * numbers + PARTS * COPIED + 0.4e9)  # and the program

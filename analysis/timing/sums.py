@@ -1,4 +1,4 @@
-"""Who takes part in the timing of unique rows: the gradients of equal rows are summed.
+"""The contenders of the part `unique rows`: the gradients of equal rows are summed.
 
 Each maker takes the number of rows of the table and gives ``prepare(rows, grads)``, which gives a
 function that returns the distinct rows, ascending, and their sums; some rows must be equal.

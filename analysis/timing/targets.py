@@ -1,7 +1,7 @@
 """What a step on the CPU is to show (design), judged from the rows of the speed experiment.
 
-Every target is a figure of one run: a ratio to a contender of the same cell, a share of that
-cell's copy, or the growth from one size of a cell to another.
+Every target is a figure of one run: a ratio to a contender of the same run, a share of that
+run's copy, or the growth from one size of a run to another.
 """
 
 from itertools import pairwise
@@ -12,7 +12,7 @@ from analysis.timing.plan import BASE
 from analysis.timing.sums import OURS
 
 GLOBAL, LAZY, RMSPROP = "Adam CS-MV global", "Adam CS-MV lazy", "RMSprop CMS global"
-#: A size's growth is judged once a step takes so many times what the smallest size takes.
+#: Growth from one size to the next is judged where a step takes this many times the smallest's.
 ABOVE_FIXED = 4
 
 

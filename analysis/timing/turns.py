@@ -107,7 +107,7 @@ def digest(entries, times, copies, yardsticks):
 
 
 def copy_gb_per_s(copies, copied):
-    """Bandwidth of copies of so many bytes, those read and those written, by their median time."""
+    """Bandwidth of copies, bytes read and bytes written, by their median time."""
     return rounded(2 * copied / (np.median(copies) * 1e-3) / 1e9)
 
 
@@ -117,7 +117,7 @@ def rounded(value):
 
 
 def copier(copied):
-    """A function that copies so many bytes, by all threads, other ones at each call.
+    """A function that copies this many bytes, by all threads, other ones at each call.
 
     Writing may go past the cache: what drives out its content is what is read, and only if that
     was not there before.

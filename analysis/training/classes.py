@@ -10,7 +10,8 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.problems.zipf_classes import Samples, ZipfClasses, accuracy
-from analysis.training import optimizers as make
+from analysis.training.loop import may_diverge, optimizers_of, sequences, shuffled, train
+from analysis.training.variants import settings_of
 
 BASE_RATES = {"Adagrad": 2.0, "Adam": 6.4e-2}
 TASK = {
@@ -45,15 +46,8 @@ def settings(plan, variant, learning_rate, replicate):
 
     `plan` has the epochs, the seed and, under ``task``, what `TASK` has.
     """
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
-        "epochs": plan["epochs"],
-        "split": "test" if replicate else "validation",
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["task"],
-    }
+    of_task = {"epochs": plan["epochs"], **plan["task"]}
+    return settings_of(plan, variant, learning_rate, replicate) | of_task
 
 
 def cost(settings):
@@ -61,6 +55,7 @@ def cost(settings):
     return settings["epochs"] * (2 if settings["split"] == "test" else 1)
 
 
+@may_diverge()
 def measure(settings, _=None):
     """Train once, at a fixed rate; return the final share of wrong answers and bytes of state.
 
@@ -69,23 +64,21 @@ def measure(settings, _=None):
     end, the mean of log₂(v̂ / v) where both are above zero. A run has diverged when its loss
     is no longer finite, or when it predicts no better than the most frequent class alone.
     """
-    entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
-    world, order, hashing = entropy.spawn(3)
+    world, order, hashing = sequences(settings, 3)
     task, samples = _task(settings, np.random.default_rng(world))
     table = np.zeros((settings["classes"], settings["dim"] + 1), np.float32)
-    seeds = iter(hashing.generate_state(len(settings["stores"])).tolist())
-    optimizer = make.optimizer(settings, table, seeds)
+    (optimizer,) = optimizers_of(settings, hashing, [table])
     watch = Watch(optimizer) if settings["split"] == "test" else None
-    generator, accuracies = np.random.default_rng(order), []
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned of
-        for _ in range(settings["epochs"]):
-            finite = _epoch(settings, task, samples["train"], optimizer, watch, generator)
+    epoch, accuracies = len(samples["train"].labels) // settings["batch"], []
+    gradient = _gradients(settings, task, samples["train"], table, np.random.default_rng(order))
+    for step in train([optimizer], gradient, settings["epochs"] * epoch):
+        if watch is not None and step.finite:
+            watch.follow(*step.gradients[0])
+        if step.number % epoch == 0 or not step.finite:
             accuracies.append(accuracy(table, samples[settings["split"]]))
-            if not finite:
-                break
     result = {
-        "score": 1 - accuracies[-1] if finite else None,
-        "diverged": not (finite and accuracies[-1] > task.frequencies[0]),
+        "score": 1 - accuracies[-1] if step.finite else None,
+        "diverged": not (step.finite and accuracies[-1] > task.frequencies[0]),
         "state_bytes": optimizer.nbytes,
     }
     if watch is None:
@@ -101,25 +94,20 @@ def _task(settings, generator):
     return task, {name: task.draw(count, generator) for name, count in counts.items()}
 
 
-def _epoch(settings, task, samples, optimizer, watch, generator):
-    """Take the steps of one epoch; False as soon as the loss is no longer finite."""
-    order = generator.permutation(len(samples.labels))
-    batches = len(order) // settings["batch"]
-    for places in order[: batches * settings["batch"]].reshape(batches, -1):
+def _gradients(settings, task, samples, table, generator):
+    """Return ``gradient()``, each time of the next batch."""
+    batches = shuffled(len(samples.labels), settings["batch"], generator)
+
+    def gradient():
+        places = next(batches)
         batch = Samples(samples.features[places], samples.labels[places])
-        loss, (rows, values) = task.gradient(
-            optimizer.table, batch, settings["negatives"], generator
-        )
-        if not np.isfinite(loss):
-            return False
-        optimizer.step(values, rows=rows)
-        if watch is not None:
-            watch.follow(rows, values)
-    return True
+        return task.gradient(table, batch, settings["negatives"], generator)
+
+    return gradient
 
 
 class Watch:
-    """The exact V beside an optimizer's, and how far they were apart at every so many-th step.
+    """The exact V beside an optimizer's, and their distance after every `EVERY` steps.
 
     Parameters
     ----------

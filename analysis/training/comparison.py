@@ -11,10 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from analysis.lab.study import Experiment
+from analysis.lab.study import Experiment, MissingRun, Table
 from analysis.training import rates
 
 FIRST_TRIES = len(rates.first_rates(1.0))
+
+
+def _nothing(*_):
+    return {}
 
 
 class Comparison(NamedTuple):
@@ -31,6 +35,8 @@ class Comparison(NamedTuple):
         ``settings(variant, learning_rate, replicate)`` of one run; replicate 0 is a try, and used
         for nothing else. The run's result has a ``score`` (lower is better), ``diverged`` and
         ``state_bytes``.
+    more : callable
+        ``more(variant, results)``: what else a row has, from the results of the variant's runs.
     """
 
     variants: tuple
@@ -38,39 +44,20 @@ class Comparison(NamedTuple):
     tries: int
     replicates: int
     settings: Callable
-
-    @classmethod
-    def planned(cls, variants, settings, configuration):
-        """Return the comparison that a configuration asks for.
-
-        Parameters
-        ----------
-        variants : sequence of Variant
-        settings : callable
-            ``settings(configuration, variant, learning_rate, replicate)`` of one run.
-        configuration : dict
-            With ``base_rates``, ``tries`` and ``replicates``.
-        """
-        return cls(
-            variants,
-            configuration["base_rates"],
-            configuration["tries"],
-            configuration["replicates"],
-            partial(settings, configuration),
-        )
+    more: Callable = _nothing
 
     def stages(self, result_of):
-        """Yield lists of settings: the tries, each after what was learnt before, then the runs."""
+        """Yield lists of settings: the tries, each after what was learnt before, then the runs.
+
+        A variant goes no further where the result of a try is missing.
+        """
         searches = [self._search(variant, result_of) for variant in self.variants]
         yield [next(search) for search in searches for _ in range(FIRST_TRIES)]
         for _ in range(self.tries - FIRST_TRIES):
-            yield [next(search) for search in searches]
-        best = [rates.best_rate(self._searched(variant, result_of)) for variant in self.variants]
-        yield [
-            self.settings(variant, rate, replicate)
-            for replicate in self._finals()
-            for variant, rate in zip(self.variants, best, strict=True)
-        ]
+            yield list(_possible(next, searches))
+        best = partial(self._best, result_of=result_of)
+        chosen = list(_possible(best, self.variants))
+        yield [self.settings(*each, replicate) for replicate in self._finals() for each in chosen]
 
     def rows(self, result_of):
         """Return, for every variant, its tries, scores and bytes, and how it compares to exact."""
@@ -80,6 +67,8 @@ class Comparison(NamedTuple):
             for variant, row in zip(self.variants, rows, strict=True)
             if variant.baseline
         }
+        if alone := {row["family"] for row in rows} - exact.keys():
+            raise ValueError(f"{alone} have no variant exact (lazy), which others are compared to")
         for row in rows:
             base = exact[row["family"]]
             row["exact_to_state"] = base["state_bytes"] / row["state_bytes"]
@@ -110,6 +99,10 @@ class Comparison(NamedTuple):
             tried[rate] = self.settings(variant, rate, 0)
             yield tried[rate]
 
+    def _best(self, variant, result_of):
+        """Return a variant and its best rate."""
+        return variant, rates.best_rate(self._searched(variant, result_of))
+
     def _searched(self, variant, result_of):
         """Return the scores of a finished search, by rising rate."""
         tried = {tried["learning_rate"]: tried for tried in self._search(variant, result_of)}
@@ -136,28 +129,73 @@ class Comparison(NamedTuple):
             "mean": statistics.fmean(finished) if finished else None,
             "std": statistics.stdev(finished) if len(finished) > 1 else None,
             "state_bytes": results[0]["state_bytes"],
+            **self.more(variant, results),
         }
 
 
-def experiment_on(task, planned, **rest):
-    """Return the experiment whose runs are those of one comparison on one task.
+def experiment_on(
+    task, variants, *, settings=None, common=None, least=1, more=_nothing, also=_nothing, **rest
+):
+    """Return the experiment that compares variants on one task.
 
     Parameters
     ----------
     task : module
-        With ``measure`` and ``cost``.
-    planned : callable
-        ``planned(configuration)`` returns the `Comparison`.
+        With ``BASE_RATES``, ``settings``, ``measure``, ``cost`` and, unless `common` is given,
+        ``constants(corpus)``.
+    variants : sequence of Variant
+    settings : callable, optional
+        Instead of the task's.
+    common : callable, optional
+        ``common(options)``: what the configuration has beside the size and the rates.
+    least : int
+        Fewest steps of a run.
+    more : callable
+        See `Comparison`.
+    also : callable
+        ``also(rows)``: what else the summary has.
     **rest
-        What else `analysis.lab.study.Experiment` takes.
+        What else `analysis.lab.study.Experiment` takes; in the sizes are ``tries``, ``replicates``
+        and what the task's settings ask for.
     """
-    return Experiment(
-        stages=lambda configuration, result_of: planned(configuration).stages(result_of),
-        measure=task.measure,
-        cost=task.cost,
-        workload=lambda configuration: planned(configuration).workload(task.cost),
-        **rest,
-    )
+
+    def configure(options):
+        given = {"common": task.constants(options.corpus)} if common is None else common(options)
+        size = options.sized(rest["sizes"], least)
+        return size | {"base_rates": task.BASE_RATES, **given}, {"corpus": options.corpus}
+
+    def planned(configuration):
+        effort = (configuration[name] for name in ("base_rates", "tries", "replicates"))
+        one = partial(settings or task.settings, configuration)
+        return Comparison(variants, *effort, one, more)
+
+    def summarise(configuration, result_of):
+        rows = planned(configuration).rows(result_of)
+        return {"rows": rows} | also(rows)
+
+    def present(configuration, summary):
+        notes = [_EFFORT.format(**configuration), *edge_note(summary["rows"])]
+        return Table(rest["title"], COLUMNS, [table_row(row) for row in summary["rows"]], notes)
+
+    defaults = {
+        "configure": configure,
+        "stages": lambda configuration, result_of: planned(configuration).stages(result_of),
+        "measure": task.measure,
+        "summarise": summarise,
+        "present": present,
+        "cost": task.cost,
+        "workload": lambda configuration: planned(configuration).workload(task.cost),
+    }
+    return Experiment(**defaults | rest)
+
+
+def _possible(function, arguments):
+    """Yield the function's answers where no missing run is in the way, now or before."""
+    for argument in arguments:
+        try:
+            yield function(argument)
+        except (MissingRun, StopIteration):
+            continue
 
 
 def _judge(tried, result_of):
@@ -190,4 +228,30 @@ def accuracy_row(row):
     return row | {"mean": mean, "std": std}
 
 
+def table_row(row, form="{:.4g}"):
+    """A row as text under `COLUMNS`; `form` is that of its score."""
+    off = row["score_to_exact"]
+    return (
+        row["family"],
+        row["state"],
+        row["form"],
+        rate_text(row),
+        score_text(row, form),
+        "" if off is None else f"{off - 1:+.1%}",
+        f"{row['state_bytes'] / 1e3:.1f}",
+        f"{row['exact_to_state']:.1f}",
+    )
+
+
+def edge_note(rows):
+    """The note that explains a star, where a row has one."""
+    return [EDGE_NOTE] if any(row["rate_at_edge"] for row in rows) else []
+
+
+COLUMNS = ("optimizer", "state", "form", "rate", "score", "to exact", "state, kB", "ratio")
 EDGE_NOTE = "*: the lowest or highest rate tried; a better one may lie beyond."
+_EFFORT = (
+    "{replicates} seeds and {tries} tries for the learning rate of every row. Score: lower is "
+    "better. To exact: the score over that of the family's exact (lazy) state; ratio: its bytes "
+    "over this one's."
+)

@@ -10,7 +10,8 @@ from itertools import chain
 import numpy as np
 
 from analysis.problems import digits, perceptron
-from analysis.training import optimizers as make
+from analysis.training.loop import may_diverge, optimizers_of, sequences, shuffled, train
+from analysis.training.variants import settings_of
 
 SIZES = (64, 128, digits.CLASSES)
 BATCH = 32
@@ -22,14 +23,9 @@ def settings(plan, variant, block, learning_rate, replicate):
 
     `plan` has the epochs and the seed.
     """
-    return {
-        **variant.settings(),
+    return settings_of(plan, variant, learning_rate, replicate) | {
         "block": block,
-        "learning_rate": learning_rate,
         "epochs": plan["epochs"],
-        "split": "test" if replicate else "validation",
-        "seed": plan["seed"],
-        "replicate": replicate,
         "sizes": list(SIZES),
         "batch": BATCH,
     }
@@ -40,6 +36,7 @@ def cost(settings):
     return settings["epochs"]
 
 
+@may_diverge()
 def measure(settings, _=None):
     """Train once and return the share of wrong answers on the split, and bytes of state.
 
@@ -47,50 +44,31 @@ def measure(settings, _=None):
     hundred digits; that of a run is its share of errors. A run has diverged when its loss is no
     longer finite, or when it gets no more right than twice as many as a guess would.
     """
-    entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
-    deal, start, order, hashing = entropy.spawn(4)
+    deal, start, order, hashing = sequences(settings, 4)
     samples = digits.split(np.random.default_rng(deal))
     layers = perceptron.initialise(np.random.default_rng(start), settings["sizes"])
-    seeds = iter(hashing.generate_state(len(layers) * len(settings["stores"])).tolist())
-    views = [_view(layer.weights, settings["block"]) for layer in layers]
-    optimizers = [
-        perceptron.Layer(make.optimizer(settings, view, seeds), make.exact(settings, layer.biases))
-        for layer, view in zip(layers, views, strict=True)
-    ]
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned of
-        _train(settings, samples["train"], layers, optimizers, np.random.default_rng(order))
-        loss, error = perceptron.loss_and_error(layers, *samples[settings["split"]])
+    weights = [_view(layer.weights, settings["block"]) for layer in layers]
+    optimizers = optimizers_of(settings, hashing, weights, [layer.biases for layer in layers])
+    pixels, labels = samples["train"]
+    batches = shuffled(len(labels), settings["batch"], np.random.default_rng(order))
+
+    def gradient():
+        places = next(batches)
+        loss, found = perceptron.gradients(layers, pixels[places], labels[places])
+        return loss, *chain(*zip(*found))  # all weights, then all biases
+
+    steps = settings["epochs"] * (len(labels) // settings["batch"])
+    for _ in train(optimizers, gradient, steps, settings["learning_rate"]):
+        pass
+    loss, error = perceptron.loss_and_error(layers, *samples[settings["split"]])
     score = loss if settings["split"] == "validation" else error
     return {
         "score": round(score, 5) if np.isfinite(loss) else None,
         "diverged": not (np.isfinite(loss) and 1 - error > 2 / digits.CLASSES),
         "accuracy": round(1 - error, 5),
-        "state_bytes": sum(optimizer.weights.nbytes for optimizer in optimizers),
+        "state_bytes": sum(optimizer.nbytes for optimizer in optimizers[: len(layers)]),
     }
 
 
 def _view(weights, block):
     return weights if block is None else weights.reshape(-1, block)
-
-
-def _train(settings, samples, layers, optimizers, generator):
-    """Take the steps, fewer where the loss is no longer finite."""
-    batch = settings["batch"]
-    steps = len(samples.labels) // batch
-    for epoch in range(settings["epochs"]):
-        order = generator.permutation(len(samples.labels))
-        for number in range(steps):
-            places = order[number * batch : (number + 1) * batch]
-            loss, found = perceptron.gradients(
-                layers, samples.pixels[places], samples.labels[places]
-            )
-            if not np.isfinite(loss):
-                return
-            done = (epoch * steps + number) / (settings["epochs"] * steps)
-            _step(optimizers, found, settings["learning_rate"] * (1 - done))
-
-
-def _step(optimizers, gradients, rate):
-    for optimizer, gradient in zip(chain(*optimizers), chain(*gradients), strict=True):
-        optimizer.lr = rate
-        optimizer.step(gradient.reshape(optimizer.table.shape))

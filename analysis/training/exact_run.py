@@ -6,6 +6,8 @@ import numpy as np
 
 import sketchlab as sl
 from analysis.problems import log_bilinear as model
+from analysis.training import language
+from analysis.training.loop import train
 
 TABLES = ("embedding", "softmax")
 BATCH, SAMPLES = 256, 600
@@ -44,24 +46,18 @@ def exact_run(corpus, make, rate, dim, steps, sequence, batch=BATCH, samples=SAM
     batch, samples : int
     """
     start, order = sequence.spawn(2)
-    counts = np.bincount(corpus.tokens[corpus.positions["train"]], minlength=len(corpus.words))
-    parameters = model.initialise(np.random.default_rng(start), counts, dim)
+    parameters = language.fresh(corpus, dim, start)
     optimizers = model.Parameters(*(make(table, rate) for table in parameters))
-    generator, proposal = np.random.default_rng(order), model.LogUniform(len(corpus.words))
-    for number in range(1, steps + 1):
-        contexts, targets = corpus.windows(generator.choice(corpus.positions["train"], batch))
-        gradients = model.gradients(
-            parameters,
-            contexts,
-            targets,
-            proposal.log_expected(targets, samples),
-            proposal.negatives(generator, samples),
-        )
-        optimizers.position.step(gradients.position)
-        sparse = {}
-        for name in TABLES:
-            rows, values = getattr(gradients, name)
-            rows, values = sl.stores.coalesce(np.asarray(rows, np.int64), values)
-            getattr(optimizers, name).step(values, rows=rows)
-            sparse[name] = (rows, values)
-        yield Step(number, optimizers, sparse)
+    drawn = language.gradients(corpus, parameters, order, batch, samples)
+
+    def gradient():
+        loss, *tables, position = drawn()
+        return loss, *map(_distinct, tables), position
+
+    for step in train(optimizers, gradient, steps):
+        yield Step(step.number, optimizers, dict(zip(TABLES, step.gradients)))
+
+
+def _distinct(gradient):
+    rows = np.asarray(gradient.rows, np.int64)
+    return model.Sparse(*sl.stores.coalesce(rows, gradient.values))

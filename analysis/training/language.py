@@ -8,7 +8,8 @@ import numpy as np
 
 from analysis.problems import corpus as text
 from analysis.problems import log_bilinear as model
-from analysis.training import optimizers as make
+from analysis.training.loop import Losses, may_diverge, optimizers_of, sequences, train
+from analysis.training.variants import settings_of
 
 DIM = 128
 BATCH = 256
@@ -29,15 +30,9 @@ def settings(plan, variant, learning_rate, replicate):
     ``common``, the `constants`.
     """
     trying = replicate == 0
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
+    return settings_of(plan, variant, learning_rate, replicate) | {
         "steps": plan["sweep_steps" if trying else "steps"],
-        "split": "validation" if trying else "test",
         "evaluated_words": plan["validation_words" if trying else "test_words"],
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["common"],
     }
 
 
@@ -47,6 +42,7 @@ def cost(settings):
     return settings["steps"] + words / 50
 
 
+@may_diverge()
 def measure(settings, inputs):
     """Train once and return the perplexity (``score``), the bytes of state and the losses.
 
@@ -54,52 +50,42 @@ def measure(settings, inputs):
     than a guess among all words would.
     """
     corpus = text.load(inputs["corpus"])
-    entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
-    start, order, hashing = entropy.spawn(3)
-    counts = np.bincount(corpus.tokens[corpus.positions["train"]], minlength=len(corpus.words))
-    parameters = model.initialise(np.random.default_rng(start), counts, settings["dim"])
-    seeds = iter(hashing.generate_state(2 * len(settings["stores"])).tolist())
-    optimizers = model.Parameters(
-        make.optimizer(settings, parameters.embedding, seeds),
-        make.optimizer(settings, parameters.softmax, seeds),
-        make.exact(settings, parameters.position),
-    )
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned of
-        losses = _train(settings, corpus, parameters, optimizers, np.random.default_rng(order))
-        perplexity = np.inf
-        if np.isfinite(losses[-1]):
-            places = corpus.sample(settings["split"], settings["evaluated_words"])
-            perplexity = model.perplexity(parameters, corpus, places)
+    start, order, hashing = sequences(settings, 3)
+    parameters = fresh(corpus, settings["dim"], start)
+    optimizers = optimizers_of(settings, hashing, parameters[:2], parameters[2:])
+    losses, perplexity = Losses(settings["steps"], 50), np.inf
+    gradient = gradients(corpus, parameters, order, settings["batch"], settings["samples"])
+    for step in train(optimizers, gradient, settings["steps"], settings["learning_rate"]):
+        losses.add(step)
+    if losses.finite:
+        places = corpus.sample(settings["split"], settings["evaluated_words"])
+        perplexity = model.perplexity(parameters, corpus, places)
+    embedding, softmax, position = (optimizer.nbytes for optimizer in optimizers)
     return {
         "score": perplexity if np.isfinite(perplexity) else None,
         "diverged": not perplexity <= len(corpus.words),
-        "state_bytes": optimizers.embedding.nbytes + optimizers.softmax.nbytes,
-        "position_state_bytes": optimizers.position.nbytes,
-        "losses": [round(loss, 4) if np.isfinite(loss) else None for loss in losses],
+        "state_bytes": embedding + softmax,
+        "position_state_bytes": position,
+        "losses": losses.plain(),
     }
 
 
-def _train(settings, corpus, parameters, optimizers, generator):
-    """Take the steps, at a rate that falls linearly to zero; return the mean loss of each 2 %."""
-    places, samples = corpus.positions["train"], settings["samples"]
-    proposal = model.LogUniform(len(corpus.words))
-    part = max(1, settings["steps"] // 50)
-    losses, recent = [], []
-    for step in range(1, settings["steps"] + 1):
-        batch = places[generator.integers(len(places), size=settings["batch"])]
-        contexts, targets = corpus.windows(batch)
+def fresh(corpus, dim, sequence):
+    """Return the parameters that a run begins with."""
+    counts = np.bincount(corpus.tokens[corpus.positions["train"]], minlength=len(corpus.words))
+    return model.initialise(np.random.default_rng(sequence), counts, dim)
+
+
+def gradients(corpus, parameters, sequence, batch, samples):
+    """Return ``gradient()``, each time of another batch of the training text."""
+    generator, proposal = np.random.default_rng(sequence), model.LogUniform(len(corpus.words))
+    places = corpus.positions["train"]
+
+    def gradient():
+        drawn = places[generator.integers(len(places), size=batch)]
+        contexts, targets = corpus.windows(drawn)
         negatives = proposal.negatives(generator, samples)
         expected = proposal.log_expected(targets, samples)
-        gradients = model.gradients(parameters, contexts, targets, expected, negatives)
-        recent.append(gradients.loss)
-        if not np.isfinite(gradients.loss):
-            return [*losses, gradients.loss]
-        for optimizer in optimizers:
-            optimizer.lr = settings["learning_rate"] * (1 - (step - 1) / settings["steps"])
-        optimizers.embedding.step(gradients.embedding.values, rows=gradients.embedding.rows)
-        optimizers.softmax.step(gradients.softmax.values, rows=gradients.softmax.rows)
-        optimizers.position.step(gradients.position)
-        if step % part == 0 or step == settings["steps"]:
-            losses.append(float(np.mean(recent)))
-            recent.clear()
-    return losses
+        return model.gradients(parameters, contexts, targets, expected, negatives)
+
+    return gradient

@@ -11,13 +11,15 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.problems.linear_models import SparseLogistic
-from analysis.training import optimizers as make
+from analysis.problems.sampled_softmax import Sparse
+from analysis.training.loop import may_diverge, optimizers_of, plain, sequences, train
+from analysis.training.variants import settings_of
 
 BASE_RATES = {"Momentum": 16.0, "Adam": 0.12, "RMSprop": 0.12}
 BATCH = 64
 
 
-def constants():
+def constants(_=None):
     """What all runs have in common, as plain values."""
     return {"rows": 10_000, "samples": 20_000, "features": 20, "exponent": 1.1, "magnitude": 3.0}
 
@@ -27,16 +29,8 @@ def settings(plan, variant, learning_rate, replicate):
 
     `plan` has the steps of a run and of a try, the seed and, under ``common``, the `constants`.
     """
-    trying = replicate == 0
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
-        "steps": plan["sweep_steps" if trying else "steps"],
-        "split": "validation" if trying else "test",
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["common"],
-    }
+    steps = plan["steps" if replicate else "sweep_steps"]
+    return settings_of(plan, variant, learning_rate, replicate) | {"steps": steps}
 
 
 def cost(settings):
@@ -44,27 +38,35 @@ def cost(settings):
     return settings["steps"]
 
 
+@may_diverge()
 def measure(settings, _=None):
     """Train once and return the log loss (``score``), its floor, the bytes of state and the losses.
 
-    A run has diverged when in the end it predicts worse than a fair coin.
+    The losses are those of the validation samples after each 2 %. A run has diverged when in the
+    end it predicts worse than a fair coin.
     """
     problem = _problem(*(settings[name] for name in ("seed", *constants())))
-    entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
-    order, hashing = entropy.spawn(2)
+    order, hashing = sequences(settings, 2)
     table = np.zeros((problem.size, 1), np.float32)
-    seeds = iter(hashing.generate_state(len(settings["stores"])).tolist())
-    optimizer = make.optimizer(settings, table, seeds)
-    parts = _parts(settings["samples"])
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned of
-        losses = _train(settings, problem, optimizer, parts["train"], np.random.default_rng(order))
-        loss = _loss(problem, table, parts[settings["split"]])
+    optimizers = optimizers_of(settings, hashing, [table])
+    parts, generator = _parts(settings["samples"]), np.random.default_rng(order)
+
+    def gradient():
+        """Without the batch's loss, which is not needed and would take as long again."""
+        chosen = parts["train"][generator.integers(len(parts["train"]), size=problem.batch)]
+        return 0.0, Sparse(*problem.batch_gradient(table, chosen, generator))
+
+    steps, losses = settings["steps"], []
+    for step in train(optimizers, gradient, steps, settings["learning_rate"]):
+        if step.number % max(1, steps // 50) == 0 or step.number == steps:
+            losses.append(_loss(problem, table, parts["validation"]))
+    loss = _loss(problem, table, parts[settings["split"]])
     return {
         "score": loss if np.isfinite(loss) else None,
         "diverged": not loss <= np.log(2),
         "floor": _loss(problem, problem.planted[:, None], parts[settings["split"]]),
-        "state_bytes": optimizer.nbytes,
-        "losses": [round(value, 4) if np.isfinite(value) else None for value in losses],
+        "state_bytes": optimizers[0].nbytes,
+        "losses": [plain(value, 4) for value in losses],
     }
 
 
@@ -85,18 +87,3 @@ def _parts(samples):
 
 def _loss(problem, x, chosen):
     return float(problem.losses(problem.matrix[chosen] @ x[:, 0], chosen).mean())
-
-
-def _train(settings, problem, optimizer, samples, generator):
-    """Take the steps; return the validation loss after each 2 %."""
-    steps, held_out = settings["steps"], _parts(settings["samples"])["validation"]
-    part = max(1, steps // 50)
-    losses = []
-    for step in range(1, steps + 1):
-        optimizer.lr = settings["learning_rate"] * (1 - (step - 1) / steps)
-        chosen = samples[generator.integers(len(samples), size=problem.batch)]
-        rows, gradients = problem.batch_gradient(optimizer.table, chosen, generator)
-        optimizer.step(gradients, rows=rows)
-        if step % part == 0 or step == steps:
-            losses.append(_loss(problem, optimizer.table, held_out))
-    return losses

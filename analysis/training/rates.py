@@ -1,4 +1,4 @@
-"""The choice of a learning rate: the same number of tries for everyone, never stuck at an edge."""
+"""The search for a learning rate: the same number of tries for every variant."""
 
 import math
 

@@ -10,7 +10,8 @@ import numpy as np
 from analysis.problems import corpus as text
 from analysis.problems import lstm as model
 from analysis.problems.sampled_softmax import LogUniform, Sparse
-from analysis.training import optimizers as make
+from analysis.training.loop import may_diverge, optimizers_of, plain, sequences, train
+from analysis.training.variants import settings_of
 
 DIM = 64
 WIDTH = 64
@@ -35,17 +36,11 @@ def settings(plan, variant, learning_rate, replicate):
     way, the seed and, under ``common``, the `constants`.
     """
     trying = replicate == 0
-    return {
-        **variant.settings(),
-        "learning_rate": learning_rate,
+    return settings_of(plan, variant, learning_rate, replicate) | {
         "clip_norm": CLIP_NORMS[variant.family],
         "steps": plan["sweep_steps" if trying else "steps"],
-        "split": "validation" if trying else "test",
         "evaluated_words": plan["validation_words" if trying else "test_words"],
         "watched_words": 0 if trying else plan["watched_words"],
-        "seed": plan["seed"],
-        "replicate": replicate,
-        **plan["common"],
     }
 
 
@@ -55,37 +50,32 @@ def cost(settings):
     return settings["steps"] + words / 100
 
 
+@may_diverge()
 def measure(settings, inputs):
     """Train once and return the perplexity, the bytes of state and what was seen on the way.
 
     A run has diverged when its loss stops being finite, or when in the end it predicts worse
     than a guess among all words would. The curve holds epochs, losses and, with ``watched_words``,
-    perplexities over so many words of the validation text.
+    perplexities over that many words of the validation text.
     """
     corpus = text.load(inputs["corpus"])
-    entropy = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"],))
-    start, order, hashing = entropy.spawn(3)
+    start, order, hashing = sequences(settings, 3)
     counts = np.bincount(corpus.tokens[corpus.positions["train"]], minlength=len(corpus.words))
     parameters = model.initialise(
         np.random.default_rng(start), counts, settings["dim"], settings["width"]
     )
-    seeds = iter(hashing.generate_state(2 * len(settings["stores"])).tolist())
-    optimizers = model.Parameters(
-        make.optimizer(settings, parameters.embedding, seeds),
-        make.optimizer(settings, parameters.softmax, seeds),
-        make.exact(settings, parameters.layer),
-    )
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned of
-        points = _train(settings, corpus, parameters, optimizers, np.random.default_rng(order))
-        score = np.inf
-        if points[-1]["loss"] is not None:
-            words = settings["evaluated_words"]
-            score = perplexity(settings, corpus, parameters, settings["split"], words)
+    optimizers = optimizers_of(settings, hashing, parameters[:2], parameters[2:])
+    points = _train(settings, corpus, parameters, optimizers, np.random.default_rng(order))
+    score = np.inf
+    if points[-1]["loss"] is not None:
+        words = settings["evaluated_words"]
+        score = perplexity(settings, corpus, parameters, settings["split"], words)
+    embedding, softmax, layer = (optimizer.nbytes for optimizer in optimizers)
     return {
         "score": score if np.isfinite(score) else None,
         "diverged": not score <= len(corpus.words),
-        "state_bytes": optimizers.embedding.nbytes + optimizers.softmax.nbytes,
-        "layer_state_bytes": optimizers.layer.nbytes,
+        "state_bytes": embedding + softmax,
+        "layer_state_bytes": layer,
         "curve": {name: [point.get(name) for point in points] for name in points[0]},
     }
 
@@ -128,47 +118,39 @@ def clip(gradients, limit):
 
 def _train(settings, corpus, parameters, optimizers, generator):
     """Take the steps; return `POINTS` points of the curve, at even distances."""
-    proposal, samples = LogUniform(len(corpus.words)), settings["samples"]
-    steps, words = settings["steps"], 0
+    steps, sizes = settings["steps"], []
     reported = {steps * point // POINTS for point in range(1, POINTS + 1)}
     points, recent = [], []
-    text_segments = segments(settings, corpus, generator)
-    for step in range(1, steps + 1):
-        segment, fresh = next(text_segments)
-        if fresh:
-            state = model.rest(parameters, settings["batch"])
-        negatives = proposal.negatives(generator, samples)
-        expected = proposal.log_expected(segment.targets, samples)
-        gradients, state = model.gradients(parameters, segment, state, expected, negatives)
-        if not np.isfinite(gradients.loss):
-            return [*points, _point(settings, corpus, parameters, words, gradients.loss)]
-        words += segment.targets.size
-        recent.append(gradients.loss)
-        rate = settings["learning_rate"] * (1 - (step - 1) / steps)
-        take_step(optimizers, clip(gradients, settings["clip_norm"]), rate)
-        if step in reported:
-            points.append(_point(settings, corpus, parameters, words, float(np.mean(recent))))
+    gradients = _gradients(settings, corpus, parameters, generator, sizes)
+    for step in train(optimizers, gradients.__next__, steps, settings["learning_rate"]):
+        if not step.finite:
+            points.append(_point(settings, corpus, parameters, sum(sizes[:-1]), step.loss))
+            break
+        recent.append(step.loss)
+        if step.number in reported:
+            mean = float(np.mean(recent))
+            points.append(_point(settings, corpus, parameters, sum(sizes), mean))
             recent.clear()
     return points
 
 
-def take_step(optimizers, gradients, rate):
-    """Move the tables sparsely and the layer densely."""
-    for part in optimizers:
-        part.lr = rate
-    optimizers.embedding.step(gradients.embedding.values, rows=gradients.embedding.rows)
-    optimizers.softmax.step(gradients.softmax.values, rows=gradients.softmax.rows)
-    optimizers.layer.step(gradients.layer)
+def _gradients(settings, corpus, parameters, generator, sizes):
+    """Yield the clipped gradient of one segment after the other; `sizes` takes their words."""
+    proposal, samples = LogUniform(len(corpus.words)), settings["samples"]
+    for segment, fresh in segments(settings, corpus, generator):
+        if fresh:
+            state = model.rest(parameters, settings["batch"])
+        sizes.append(segment.targets.size)
+        negatives = proposal.negatives(generator, samples)
+        expected = proposal.log_expected(segment.targets, samples)
+        gradients, state = model.gradients(parameters, segment, state, expected, negatives)
+        yield clip(gradients, settings["clip_norm"])
 
 
 def _point(settings, corpus, parameters, words, loss):
     """A point of the curve: epochs seen, mean loss since the last point, perplexity if watched."""
-    finite = np.isfinite(loss)
-    point = {
-        "epoch": round(words / len(corpus.positions["train"]), 4),
-        "loss": round(loss, 4) if finite else None,
-    }
-    if settings["watched_words"] and finite:
+    point = {"epoch": round(words / len(corpus.positions["train"]), 4), "loss": plain(loss, 4)}
+    if settings["watched_words"] and np.isfinite(loss):
         seen = perplexity(settings, corpus, parameters, "validation", settings["watched_words"])
-        point["perplexity"] = round(seen, 3) if np.isfinite(seen) else None
+        point["perplexity"] = plain(seen, 3)
     return point

@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import NamedTuple
 
 from analysis.lab.errors import UsageError
-from analysis.training import language, logistic, mach
-from analysis.training.comparison import EDGE_NOTE, Comparison, rate_text, score_text
+from analysis.lab.study import Experiment, Table
+from analysis.training import comparison, language, logistic, mach
 
 
 class Task(NamedTuple):
@@ -57,7 +57,7 @@ def plans(parts, options):
     steps = options.steps
     if steps is not None:
         if steps < 1:
-            raise UsageError(f"--steps {steps}: give at least 1")
+            raise UsageError(f"--steps {steps}: must be at least 1")
         parts = {name: part | {"steps": steps} for name, part in parts.items()}
     return {
         name: {
@@ -65,46 +65,20 @@ def plans(parts, options):
             "seed": options.seed,
             **part,
             "sweep_steps": part["steps"],
-            "common": _constants(TASKS[part["task"]].module, options) | part.get("common", {}),
+            "common": TASKS[part["task"]].module.constants(options.corpus) | part.get("common", {}),
         }
         for name, part in parts.items()
     }
 
 
-def _constants(module, options):
-    return module.constants(options.corpus) if module is language else module.constants()
-
-
-def comparisons(configuration, variants):
-    """Return the `Comparison` of each part of a configuration.
-
-    Parameters
-    ----------
-    configuration : dict
-        With ``tries``, ``replicates`` and the `plans` as ``parts``.
-    variants : dict of str to sequence of Variant
-        Those of each part.
-    """
-    return {
-        name: Comparison(
-            variants[name],
-            plan["base_rates"],
-            configuration["tries"],
-            configuration["replicates"],
-            partial(_settings, plan),
-        )
-        for name, plan in configuration["parts"].items()
-    }
-
-
 def measure(settings, inputs):
-    """Run a cell of any task; of hundreds of cells, the curves along the way are not kept."""
+    """Make a run of any task; of hundreds of runs, the curves along the way are not kept."""
     result = TASKS[settings["task"]].module.measure(settings, inputs)
     return {name: value for name, value in result.items() if name != "losses"}
 
 
 def cost(settings):
-    """Seconds of a cell of any task, about."""
+    """Seconds of a run of any task, about."""
     task = TASKS[settings["task"]]
     return task.module.cost(settings) * task.unit
 
@@ -114,37 +88,80 @@ def _settings(plan, variant, learning_rate, replicate):
     return {"task": plan["task"], **module.settings(plan, variant, learning_rate, replicate)}
 
 
-def workload(parts):
-    """Return the seconds of all runs of some comparisons, about, and their number."""
-    costs, numbers = zip(*(part.workload(cost) for part in parts.values()), strict=True)
-    return sum(costs), sum(numbers)
+def experiment(variants, sizes, *, also=lambda rows_of: {}, present=None, **rest):
+    """Return an experiment that has a `Comparison` on each of several tasks.
+
+    Parameters
+    ----------
+    variants : callable
+        ``variants(mode)``: for each part its variants.
+    sizes : dict of str to dict
+        For ``"quick"`` and ``"full"``: ``tries``, ``replicates`` and the ``parts``, see `plans`.
+    also : callable
+        ``also(rows_of)``: what else the summary has, from the rows of every part.
+    present, **rest
+        As of `analysis.lab.study.Experiment`.
+    """
+
+    def configure(options):
+        size = sizes[options.mode]
+        parts = plans(size["parts"], options)
+        return size | {"mode": options.mode, "parts": parts}, {"corpus": options.corpus}
+
+    def planned(configuration):
+        effort = configuration["tries"], configuration["replicates"]
+        of_part = variants(configuration["mode"])
+        return {
+            name: comparison.Comparison(
+                of_part[name], plan["base_rates"], *effort, partial(_settings, plan)
+            )
+            for name, plan in configuration["parts"].items()
+        }
+
+    def stages(configuration, result_of):
+        """Yield the stages of all parts together."""
+        parts = (part.stages(result_of) for part in planned(configuration).values())
+        for lists in zip_longest(*parts, fillvalue=()):
+            yield list(chain(*lists))
+
+    def summarise(configuration, result_of):
+        rows_of = {name: part.rows(result_of) for name, part in planned(configuration).items()}
+        return {"parts": rows_of} | also(rows_of)
+
+    def plain_table(configuration, summary):
+        lines = [
+            (plan, row)
+            for name, plan in configuration["parts"].items()
+            for row in summary["parts"][name]
+        ]
+        about = [*notes(configuration, [row for _, row in lines])]
+        return Table(rest["title"], COLUMNS, [table_row(*line) for line in lines], about)
+
+    def workload(configuration):
+        loads = (part.workload(cost) for part in planned(configuration).values())
+        costs, numbers = zip(*loads, strict=True)
+        return sum(costs), sum(numbers)
+
+    return Experiment(
+        configure=configure,
+        stages=stages,
+        measure=measure,
+        summarise=summarise,
+        present=present or plain_table,
+        cost=cost,
+        workload=workload,
+        **rest,
+    )
 
 
-def stages(parts, result_of):
-    """Yield the stages of some comparisons, those of all parts together."""
-    together = zip_longest(*(part.stages(result_of) for part in parts.values()), fillvalue=())
-    for lists in together:
-        yield list(chain(*lists))
-
-
-COLUMNS = ("task", "optimizer", "state", "form", "rate", "score", "to exact", "state, kB", "ratio")
+COLUMNS = ("task", *comparison.COLUMNS)
 
 
 def table_row(plan, row):
     """Return a row of `Comparison.rows` as text under `COLUMNS`."""
     task = TASKS[plan["task"]]
-    off = row["score_to_exact"]
-    return (
-        f"{task.title}, {plan['steps']:,} steps",
-        row["family"],
-        row["state"],
-        row["form"],
-        rate_text(row),
-        score_text(row, task.form),
-        "" if off is None else f"{off - 1:+.1%}",
-        f"{row['state_bytes'] / 1e3:.1f}",
-        f"{row['exact_to_state']:.1f}",
-    )
+    steps = f"{task.title}, {plan['steps']:,} steps"
+    return (steps, *comparison.table_row(row, task.form))
 
 
 def notes(configuration, rows):
@@ -156,5 +173,4 @@ def notes(configuration, rows):
     )
     for name in dict.fromkeys(plan["task"] for plan in configuration["parts"].values()):
         yield f"{TASKS[name].title}: the score is {TASKS[name].score}, lower is better."
-    if any(row["rate_at_edge"] for row in rows):
-        yield EDGE_NOTE
+    yield from comparison.edge_note(rows)

@@ -15,7 +15,7 @@ class UncorrectedRule(RMSpropRule):
 
     def scalars(self, lr, step):
         """Numbers of a step: no bias correction."""
-        return RMSpropScalars(lr, 1.0, self.eps)
+        return RMSpropScalars(weight_decay=0.0, lr=lr, root_correction=1.0, eps=self.eps)
 
 
 class UncorrectedRMSprop(Optimizer):

@@ -51,6 +51,22 @@ class Variant(NamedTuple):
         }
 
 
+def settings_of(plan, variant, learning_rate, replicate):
+    """What the settings of a run have on every task.
+
+    Replicate 0 is a try, judged on validation data. `plan` has the seed and, under ``common``,
+    what all runs have in common.
+    """
+    return {
+        **variant.settings(),
+        "learning_rate": learning_rate,
+        "split": "test" if replicate else "validation",
+        "seed": plan["seed"],
+        "replicate": replicate,
+        **plan.get("common", {}),
+    }
+
+
 def _cs(decay):
     return sl.CountSketch(compression=COMPRESSION, depth=DEPTH, decay=decay)
 

@@ -3,36 +3,16 @@
 from itertools import groupby
 
 from figures.common import style
-
-#: The look of a store, by the first of these words that is in its name.
-_LOOKS = {
-    "head-tail": style.FORMS["head-tail"],
-    "mean": style.LOOKS[7],
-    "conservative": style.FORMS["conservative"],
-    "bucket": style.FORMS["bucket"],
-    "rank-1": style.FORMS["rank-1"],
-    "NMF": style.FORMS["rank-1"],
-    "row-wise": style.Look(style.BLACK, "*", "none"),
-    "SM3": style.Look(style.BLACK, "<", "none"),
-    "8 bit": style.Look(style.BLACK, "X", "none"),
-    "exact V": style.FORMS["lazy"],
-    "exact": style.FORMS["exact"],
-    "global": style.FORMS["global"],
-}
+from figures.common.stores import exact, look_of
 
 
-def look_of(row):
-    """Return the look of a row's stores: of the exact ones, of each form, of each other store."""
-    words = f"{row['state']} {row['form']}"
-    return next((look for word, look in _LOOKS.items() if word in words), style.FORMS["lazy"])
-
-
-def dots(axes, rows, label_of, score=float):
+def dots(axes, study, rows, label_of, score=float):
     """Draw one line for each row, a dot for each seed, and each family's exact mean in grey.
 
     Parameters
     ----------
     axes : matplotlib axes
+    study : Study
     rows : list of dict
         Of `analysis.training.comparison`, those of a family together.
     label_of : callable
@@ -42,14 +22,14 @@ def dots(axes, rows, label_of, score=float):
     """
     for place, row in enumerate(rows):
         seeds = [score(value) for value in _trained(row)]
-        axes.plot(seeds, [place] * len(seeds), **look_of(row).points())
+        axes.plot(seeds, [place] * len(seeds), **look_of(study, row).points())
     first = 0
     for _, family in groupby(rows, key=lambda row: row["family"]):
         family = list(family)
         last = first + len(family) - 1
-        (exact, *_) = [row["mean"] for row in family if row["state"] == "exact"]
-        if exact is not None:
-            axes.plot([score(exact)] * 2, [first - 0.4, last + 0.4], color=style.GREY, zorder=1)
+        mean = next(row["mean"] for row in family if exact(study, row))
+        if mean is not None:
+            axes.plot([score(mean)] * 2, [first - 0.4, last + 0.4], color=style.GREY, zorder=1)
         axes.axhline(last + 0.5, color="#cccccc", linewidth=0.5)
         first = last + 1
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -69,10 +49,10 @@ def _lost(row):
 
 
 #: For the caption of a figure of `dots`.
-DIVERGED = "†: so many seeds diverged, and are not drawn."
+DIVERGED = "†: number of seeds that diverged; they are not drawn."
 
 
-def curves(axes, rows, score=float):
+def curves(axes, study, rows, score=float):
     """Draw mean scores, with deviations, against kB of state: one curve for each kind of store."""
     kept = [row for row in rows if row["mean"] is not None]
     for state, group in groupby(sorted(kept, key=_state), key=_state):
@@ -82,7 +62,7 @@ def curves(axes, rows, score=float):
             [score(row["mean"]) for row in group],
             yerr=[row["std"] or 0 for row in group],
             label=state,
-            **look_of(group[0]).line(),
+            **look_of(study, group[0]).line(),
         )
 
 

@@ -34,6 +34,16 @@ class Study(NamedTuple):
             if all(given.get(key) == value for key, value in settings.items())
         ]
 
+    def stores_of(self, row):
+        """Return the descriptions of a comparison's stores, as the settings of its runs have them.
+
+        Parameters
+        ----------
+        row : dict
+            With the name of its ``variant``.
+        """
+        return next(given["stores"] for given, _ in self.runs if given["variant"] == row["variant"])
+
     @property
     def command(self):
         """The command that makes this study."""

@@ -56,6 +56,10 @@ FORMS = {
     "bucket": LOOKS[6],
     "rank-1": LOOKS[4],
     "head-tail": LOOKS[5],
+    "bucket mean": LOOKS[7],
+    "row-wise": Look(BLACK, ">", "none"),
+    "SM3": Look(BLACK, "<", "none"),
+    "8 bit": Look(BLACK, "h", "none"),
 }
 
 
@@ -77,7 +81,7 @@ def legend_above(page, handles_of, columns, **options):
 
 
 def plain_ticks(axis, most=5):
-    """Label a logarithmic axis with plain numbers, at `most` so many where it spans little."""
+    """Label a logarithmic axis with plain numbers, at most `most` where it spans little."""
     low, high = axis.get_view_interval()
     if high > 100 * low:
         axis.set_major_locator(LogLocator())

@@ -23,7 +23,7 @@ def configured(corpus_file):
 
 def results_of(configured, variable, table="softmax"):
     configuration, inputs = configured
-    cells = experiment._cells(configuration)
+    cells = experiment.runs(configuration)
     (cell,) = [c for c in cells if (c["variable"], c["table"]) == (variable, table)]
     return experiment.measure(cell, inputs)
 

@@ -8,7 +8,7 @@ import pytest
 
 from analysis import catalogue
 from analysis.__main__ import main
-from analysis.checks import CLAIMS
+from analysis.checks import CLAIMS, claim
 from analysis.lab.runner import run
 from analysis.lab.study import Options
 
@@ -76,6 +76,19 @@ def test_file_holds_all_that_makes_the_figure_again(tiny, tmp_path):
     assert CLAIMS[NAME].find("tiny", seed=3)._asdict().items() <= summary.items()
 
 
+def test_a_claim_has_its_share_of_the_error_and_says_so(tiny, tmp_path, monkeypatch, capsys):
+    """Another claim, by whatever file it is defined, leaves all of them a smaller share."""
+    few = run_in_threads(tiny("depth"), tmp_path)["summary"]
+    assert few["error"] == claim.FAMILYWISE_ERROR / len(CLAIMS)
+    assert main(["report", "--out", str(tmp_path)]) == 0
+    assert f"miss with probability {few['error']:.3g} at most" in capsys.readouterr().out
+    for number in range(100):
+        monkeypatch.setitem(CLAIMS, f"another {number}", CLAIMS["depth"])
+    many = run_in_threads(tiny("depth"), tmp_path)["summary"]
+    assert many["error"] == claim.FAMILYWISE_ERROR / len(CLAIMS) < few["error"] / 5
+    assert many["interval"][0] < few["interval"][0] < few["interval"][1] < many["interval"][1]
+
+
 def test_damaged_file_is_made_anew(tiny, tmp_path, capsys):
     entry = tiny(NAME)
     (tmp_path / f"{NAME}.json").write_text("{")
@@ -87,22 +100,6 @@ def test_groups_name_several():
     assert [entry.name for entry in catalogue.chosen(["claims"])] == list(CLAIMS)
     assert [entry.name for entry in catalogue.chosen(["depth", "claims", "depth"])] == list(CLAIMS)
     assert [entry.name for entry in catalogue.chosen(["depth"])] == ["depth"]
-
-
-def test_dask_runs_the_cells(tiny, tmp_path):
-    """A cluster needs no change: its client gives an executor."""
-    distributed = pytest.importorskip(
-        "distributed", reason="Dask is not installed: pip install sketchlab[cluster]"
-    )
-    with (
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-        client.get_executor() as executor,
-    ):
-        study = run_with(executor, tiny(NAME), tmp_path / "dask")
-    assert study["summary"] == run_in_threads(tiny(NAME), tmp_path)["summary"]
 
 
 def run_in_threads(entry, folder):

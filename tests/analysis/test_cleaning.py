@@ -123,7 +123,7 @@ def test_divergence_is_reported():
 
 
 def _study(gain_of):
-    configuration, _ = experiment.configure(Options(quick=True))
+    configuration, _ = experiment.EXPERIMENT.configure(Options(quick=True))
 
     def result_of(settings):
         cleaned = settings["stores"]["v"].get("clean") is not None
@@ -138,7 +138,7 @@ def _study(gain_of):
             "bias": 1.0,
         }
 
-    summary = experiment.summarise(configuration, result_of)
+    summary = experiment.EXPERIMENT.summarise(configuration, result_of)
     return summary, terminal(experiment.present(configuration, summary))
 
 

@@ -57,10 +57,10 @@ def members_of(group):
     [
         (["run", "no-such-name"], "unknown name 'no-such-name': known are claims, experiments"),
         (["report", "no-such-name"], "lemma-b2"),
-        (["run", "--jobs", "0"], "--jobs 0: give at least 1"),
+        (["run", "--jobs", "0"], "--jobs 0: must be at least 1"),
         (["run", "--jobs", "two"], "invalid int value: 'two'"),
-        (["run", "--seed", "-1"], "--seed -1: give 0 or more"),
-        (["run", "language-model", "--steps", "0"], "--steps 0: give at least 1"),
+        (["run", "--seed", "-1"], "--seed -1: must be 0 or more"),
+        (["run", "language-model", "--steps", "0"], "--steps 0: must be at least 1"),
         (
             ["run", "language-model", "--corpus", "no/such/file"],
             "cannot read the corpus no/such/file",

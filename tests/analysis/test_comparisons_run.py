@@ -5,17 +5,17 @@ import warnings
 import pytest
 
 import sketchlab as sl
-from analysis.experiments import head_tail, pareto
+from analysis.experiments import EXPERIMENTS, head_tail, pareto
 from analysis.lab.report import terminal
 from analysis.lab.study import Options
 from analysis.training import logistic, tasks
 from analysis.training.variants import Variant
 from sketchlab.errors import StoreSizeWarning
 
-EXPERIMENTS = {"head-tail": head_tail, "pareto": pareto}
+VARIANTS = {"head-tail": lambda _: head_tail.VARIANTS, "pareto": pareto.variants}
 
 
-@pytest.fixture(params=EXPERIMENTS)
+@pytest.fixture(params=VARIANTS)
 def experiment(request):
     return EXPERIMENTS[request.param]
 
@@ -33,14 +33,13 @@ def made_up(score_of):
     return result_of
 
 
-def test_every_part_has_its_exact_baselines_and_distinct_names(experiment, options):
-    for quick in (True, False):
-        configuration, _ = experiment.configure(options._replace(quick=quick))
-        for part in experiment._comparisons(configuration).values():
-            names = [variant.name for variant in part.variants]
+def test_every_part_has_its_exact_baselines_and_distinct_names(experiment):
+    for mode in ("quick", "full"):
+        for variants in VARIANTS[experiment.name](mode).values():
+            names = [variant.name for variant in variants]
             assert len(set(names)) == len(names)
-            exact = {variant.family for variant in part.variants if variant.baseline}
-            assert exact == {variant.family for variant in part.variants}
+            exact = {variant.family for variant in variants if variant.baseline}
+            assert exact == {variant.family for variant in variants}
 
 
 def test_workload_is_what_the_stages_run(experiment, options):
@@ -49,7 +48,7 @@ def test_workload_is_what_the_stages_run(experiment, options):
     cells = [cell for stage in experiment.stages(configuration, result_of) for cell in stage]
     seconds, number = experiment.workload(configuration)
     assert number == len(cells)
-    assert seconds == pytest.approx(sum(map(experiment.EXPERIMENT.cost, cells)))
+    assert seconds == pytest.approx(sum(map(experiment.cost, cells)))
 
 
 def test_tables_name_every_variant_and_hide_no_divergence(experiment, options):
@@ -118,8 +117,8 @@ def judged(options, off, state_bytes):
             "state_bytes": 1000 if exact else state_bytes,
         }
 
-    configuration, _ = head_tail.configure(options)
-    summary = head_tail.summarise(configuration, result_of)
+    configuration, _ = head_tail.EXPERIMENT.configure(options)
+    summary = head_tail.EXPERIMENT.summarise(configuration, result_of)
     notes = head_tail.present(configuration, summary).notes
     return [target["holds"] for target in summary["targets"]], "\n".join(notes)
 
@@ -151,8 +150,8 @@ def test_pareto_marks_what_nothing_beats(options):
             "state_bytes": 10 if small else 50 if poor else 1000,
         }
 
-    configuration, _ = pareto.configure(options)
-    rows = pareto.summarise(configuration, result_of)["parts"]["language"]
+    configuration, _ = pareto.EXPERIMENT.configure(options)
+    rows = pareto.EXPERIMENT.summarise(configuration, result_of)["parts"]["language"]
     dominated = {row["variant"]: row["dominated"] for row in rows}
     assert dominated["RMSprop rank-1 ()"]
     assert not dominated["RMSprop count-min lazy (5x)"]

@@ -74,7 +74,7 @@ def test_missing_package_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_sklearn)
     data.load.cache_clear()
     with pytest.raises(UsageError, match=r"pip install sketchlab\[data\]"):
-        experiment.configure(Options(quick=True))
+        experiment.EXPERIMENT.configure(Options(quick=True))
 
 
 @pytest.mark.parametrize(
@@ -133,19 +133,21 @@ def test_a_store_that_adds_nothing_shows(monkeypatch):
 
 
 def test_summary_and_table():
-    configuration, _ = experiment.configure(Options(quick=True))
+    configuration, _ = experiment.EXPERIMENT.configure(Options(quick=True))
 
     def result_of(settings):
         score = 0.1 + 0.01 * settings["replicate"]
         return {"score": score, "diverged": False, "state_bytes": 1000}
 
-    summary = experiment.summarise(configuration, result_of)
+    summary = experiment.EXPERIMENT.summarise(configuration, result_of)
     assert [row["variant"] for row in summary["rows"]] == [v.variant.name for v in experiment.VIEWS]
     text = terminal(experiment.present(configuration, summary))
     assert text.count("88.0 ± 1.0") == len(experiment.VIEWS)
 
 
 def test_quick_and_full_differ_in_size_alone():
-    quick, full = (experiment.configure(Options(quick=quick))[0] for quick in (True, False))
+    quick, full = (
+        experiment.EXPERIMENT.configure(Options(quick=quick))[0] for quick in (True, False)
+    )
     assert quick.keys() == full.keys()
     assert quick["replicates"] >= 3 and full["replicates"] >= 3

@@ -16,7 +16,7 @@ DIM = 16
 @pytest.fixture(scope="module")
 def setting(corpus_file):
     """Return a function that makes settings of small runs, and the inputs that go with them."""
-    configuration, inputs = language_model.configure(Options(corpus=str(corpus_file)))
+    configuration, inputs = language_model.EXPERIMENT.configure(Options(corpus=str(corpus_file)))
 
     def make(variant, **changes):
         rate = configuration["base_rates"][variant.family]
@@ -78,13 +78,13 @@ def _study(configuration, perplexity_of):
         score = perplexity_of(settings)
         return {"score": score, "diverged": score is None, "state_bytes": 1000}
 
-    summary = language_model.summarise(configuration, result_of)
+    summary = language_model.EXPERIMENT.summarise(configuration, result_of)
     return summary["rows"], terminal(language_model.present(configuration, summary))
 
 
 @pytest.fixture
 def configuration(corpus_file):
-    return language_model.configure(Options(quick=True, corpus=str(corpus_file)))[0]
+    return language_model.EXPERIMENT.configure(Options(quick=True, corpus=str(corpus_file)))[0]
 
 
 def test_table_gives_mean_and_deviation_over_the_seeds(configuration):
@@ -112,7 +112,7 @@ def test_everyone_gets_the_same_number_of_tries(configuration):
 
 def test_quick_and_full_differ_in_size_alone(corpus_file):
     quick, full = (
-        language_model.configure(Options(quick=quick, corpus=str(corpus_file)))[0]
+        language_model.EXPERIMENT.configure(Options(quick=quick, corpus=str(corpus_file)))[0]
         for quick in (True, False)
     )
     assert quick["replicates"] == full["replicates"] >= 3

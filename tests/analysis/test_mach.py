@@ -229,11 +229,3 @@ def test_a_try_is_of_one_classifier_on_validation_queries(run):
     result = run(EXACT, replicate=0)
     assert len(result["losses"]) == 1
     assert run(EXACT, replicate=1)["state_bytes"] == 3 * result["state_bytes"]
-
-
-def test_an_epoch_is_every_name_once():
-    batches = mach._batches(50, 8, np.random.default_rng(0))
-    epoch = np.concatenate([next(batches) for _ in range(6)])
-    assert len(set(epoch.tolist())) == 48
-    again = np.concatenate([next(batches) for _ in range(6)])
-    assert len(set(again.tolist())) == 48 and (again != epoch).any()

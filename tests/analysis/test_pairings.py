@@ -11,7 +11,7 @@ from analysis.training.optimizers import optimizer
 
 @pytest.fixture
 def configuration(corpus_file):
-    return pairings.configure(Options(quick=True, corpus=str(corpus_file)))[0]
+    return pairings.EXPERIMENT.configure(Options(quick=True, corpus=str(corpus_file)))[0]
 
 
 @pytest.mark.parametrize("names", pairings.PAIRS, ids=" / ".join)
@@ -40,9 +40,9 @@ def test_only_a_lazy_m_over_a_global_v_goes_without_clip(configuration):
 
 
 def test_workload_is_what_runs(configuration):
-    (cells,) = pairings.stages(configuration)
+    (cells,) = pairings.EXPERIMENT.stages(configuration)
     assert len({str(cell) for cell in cells}) == len(cells)
-    seconds, number = pairings.workload(configuration)
+    seconds, number = pairings.EXPERIMENT.workload(configuration)
     assert number == len(cells)
     assert seconds == pytest.approx(sum(map(pairings.cost, cells)))
 
@@ -53,7 +53,7 @@ def test_table_tells_what_diverged(configuration):
         once = "exact, w" in settings["variant"] and settings["replicate"] == 2
         return {"score": None if always or once else 80.0, "diverged": always or once}
 
-    summary = pairings.summarise(configuration, result_of)
+    summary = pairings.EXPERIMENT.summarise(configuration, result_of)
     by_m = {row["m"]: row["runs"][0] for row in summary["rows"]}
     assert by_m["sketch, w"] == {
         "learning_rate": 0.008,

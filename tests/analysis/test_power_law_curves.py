@@ -18,7 +18,7 @@ def configured(corpus_file):
 
 def measure(configured):
     configuration, inputs = configured
-    return experiment.measure(experiment._cells(configuration)[0], inputs)
+    return experiment.measure(experiment.runs(configuration)[0], inputs)
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ SMALL = {
 
 
 def mapped(measure):
-    (cells,) = store_map.stages(SMALL, None)
+    (cells,) = store_map.EXPERIMENT.stages(SMALL, None)
     results = {json.dumps(cell): measure(cell) for cell in cells}
-    return store_map.summarise(SMALL, lambda cell: results[json.dumps(cell)])
+    return store_map.EXPERIMENT.summarise(SMALL, lambda cell: results[json.dumps(cell)])
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +93,12 @@ def test_table_has_a_row_for_every_load_and_touch_rate(summary):
 
 
 def test_configurations_are_plain_and_differ_by_mode():
-    quick, _ = store_map.configure(Options(quick=True))
-    full, _ = store_map.configure(Options())
+    quick, _ = store_map.EXPERIMENT.configure(Options(quick=True))
+    full, _ = store_map.EXPERIMENT.configure(Options())
     assert quick != full and json.loads(json.dumps(quick)) == quick
-    assert store_map.workload(quick)[1] == len(next(iter(store_map.stages(quick, None))))
+    assert store_map.EXPERIMENT.workload(quick)[1] == len(
+        next(iter(store_map.EXPERIMENT.stages(quick, None)))
+    )
 
 
 def test_map_of_a_result_file(summary, tmp_path):

@@ -24,7 +24,7 @@ def test_every_optimizer_meets_every_store_that_it_can_hold():
         sl.Dense, sl.CountSketch, sl.CountMinSketch, sl.HeadTail, sl.Rank1, sl.RowWise, sl.SM3,
         sl.Quantized, sl.BucketMean,
     }  # fmt: skip
-    full = {name for cell in plan.cells("full") if cell.part == "base" for name in cell.contenders}
+    full = {name for cell in plan.runs("full") if cell.part == "base" for name in cell.contenders}
     met = {
         family: [{type(store) for store in CONTENDERS[f"{family} {name}"].stores} for name in kept]
         for family, kept in FAMILIES.items()
@@ -50,12 +50,12 @@ def test_every_decay_takes_part():
 
 
 def test_sizes_reach_as_far_as_the_design_asks():
-    shapes = [shape for cell in plan.cells("full") for shape in cell.shapes]
+    shapes = [shape for cell in plan.runs("full") for shape in cell.shapes]
     for place, (low, high) in enumerate([(10**5, 10**7), (1, 1024), (1, 10**5)]):
         sizes = {shape[place] for shape in shapes if shape[place] is not None}
         assert min(sizes) <= low and max(sizes) >= high
     assert any(k is None for _, _, k in shapes)
-    assert {cell.settings(HERE)["threads"] for cell in plan.cells("full")} == {1, 2}
+    assert {cell.settings(HERE)["threads"] for cell in plan.runs("full")} == {1, 2}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -107,16 +107,16 @@ def test_sums_are_those_of_equal_rows(name):
 
 
 def test_full_plan_fits_24_gb():
-    assert max(map(plan.needed, plan.cells("full"))) < 22e9
+    assert max(map(plan.needed, plan.runs("full"))) < 22e9
 
 
 def test_memory_is_that_of_tables_state_and_copy():
     one, two = (
-        plan.needed(plan.Cell("n", ("Adam exact",), [(n, 64, 1)], 1)) for n in (10**6, 2 * 10**6)
+        plan.needed(plan.Run("n", ("Adam exact",), [(n, 64, 1)], 1)) for n in (10**6, 2 * 10**6)
     )
     assert two - one == 3 * 4 * 64 * 10**6  # parameters, m and v
     # a second shape of the same table brings no second state
-    twice = plan.needed(plan.Cell("k", ("Adam exact",), [(10**6, 64, 1), (10**6, 64, 2)], 1))
+    twice = plan.needed(plan.Run("k", ("Adam exact",), [(10**6, 64, 1), (10**6, 64, 2)], 1))
     assert twice - one < 10_000
 
 
@@ -125,7 +125,7 @@ def test_tables_that_do_not_fit_are_left_out_and_named(monkeypatch):
     configuration, _ = speed.configure(Options())
     out = {(one["part"], one["n"], one["dim"]) for one in configuration["left_out"]}
     assert ("n", 10**7, 256) in out and ("n", 10**5, 256) not in out
-    cells = speed.cells(configuration)
+    cells = speed.runs(configuration)
     biggest = max(n * dim for settings in cells for n, dim, _ in settings["shapes"])
     assert biggest < 10**7 * 256
     # what fits in one cell stays there, though another cell had no room for it
@@ -281,10 +281,10 @@ def tiny(monkeypatch):
     names = ("SGD exact", "Adam exact", "Adam CS-MV lazy", "Adam CS-MV global", SPARSE_ADAM)
     size = {"repeats": 2, "copied": 2**20}
     cells = [
-        plan.Cell("base", names, [(300, 4, 20), (600, 4, 20), (600, 4, None)], **size),
-        plan.Cell("unique rows", tuple(SUMMERS), [(300, 2, 2_000)], kind="sums", **size),
+        plan.Run("base", names, [(300, 4, 20), (600, 4, 20), (600, 4, None)], **size),
+        plan.Run("unique rows", tuple(SUMMERS), [(300, 2, 2_000)], kind="sums", **size),
     ]
-    monkeypatch.setattr(plan, "cells", lambda mode: cells)
+    monkeypatch.setattr(plan, "runs", lambda mode: cells)
     monkeypatch.setattr(speed, "_torch_version", lambda: None)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from analysis.catalogue import CATALOGUE
+from analysis.checks import CLAIMS, claim
 from analysis.lab import machine
 from analysis.lab.results import Record, key_of, read
 from analysis.lab.study import Options
@@ -33,9 +34,12 @@ def test_every_run_is_recognised(path):
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
-def test_runs_give_the_stored_summary(path):
+def test_runs_give_the_stored_summary(path, monkeypatch):
     experiment, result_of, studies = of(path)
     for study in studies:
+        if experiment.expected is not None:  # at the level of that time, with as many claims
+            level = study["summary"]["error"]
+            monkeypatch.setattr(claim, "FAMILYWISE_ERROR", level * len(CLAIMS))
         same(experiment.summarise(study["configuration"], result_of), study["summary"])
 
 
