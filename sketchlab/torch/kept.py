@@ -58,7 +58,7 @@ class Kept:
 
     def _computed(self, parameter):
         """The tensor that steps compute in."""
-        return parameter if self.master is None else self.master
+        return parameter.detach() if self.master is None else self.master
 
     def follow(self, parameter, options):
         """Take over what the group says now, and where the parameter lies now."""
@@ -74,7 +74,7 @@ class Kept:
         if memory != self._memory:
             self._version = None
             if self.master is None:
-                self.core.table = view_of(parameter, self._order)
+                _rebind(self.core, view_of(parameter.detach(), self._order))
         self._configure(options.numbers)
         self._memory, self.options = memory, options
 
@@ -86,7 +86,7 @@ class Kept:
 
     def prepare(self, parameter):
         """The coming step's gradient, and what the library makes of it; nothing is changed yet."""
-        dtype = self._computed(parameter).dtype
+        dtype = (parameter if self.master is None else self.master).dtype
         gradient = gradient_of(parameter, self._order, dtype, self.options.maximize)
         return gradient, self.core.prepare(gradient.grads, gradient.rows)
 
@@ -164,3 +164,7 @@ def _to_tensor(value):
 
 def _to_array(value):
     return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+
+
+def _rebind(core, table):  # until the library's own setter does it
+    core.table, core._view = table, core._backend.view(table)

@@ -60,7 +60,8 @@ def check_parameter(parameter):
         )
     if parameter.layout != torch.strided:
         raise InputError(f"layout {parameter.layout}: give a dense parameter")
-    if not parameter.permute(memory_order(parameter)).is_contiguous():
+    order = memory_order(parameter)
+    if order is not None and not parameter.permute(order).is_contiguous():
         raise InputError(
             f"shape {tuple(parameter.shape)} with strides {parameter.stride()} leaves gaps or "
             "overlaps in memory, so it cannot be updated in place: give parameter.contiguous()"
@@ -73,16 +74,18 @@ def backend_of(parameter):
 
 
 def memory_order(tensor):
-    """The dimensions as they lie in memory, the outermost first."""
+    """The dimensions as they lie in memory, the outermost first; None where that is their order."""
     if tensor.is_contiguous():
-        return tuple(range(tensor.ndim))
+        return None
     return tuple(sorted(range(tensor.ndim), key=lambda axis: (-tensor.stride(axis), axis)))
 
 
 def view_of(tensor, order):
-    """A tensor's numbers as an array of the backend, (n, ...); a single number is one row."""
-    tensor = tensor.detach()
-    tensor = tensor.permute(order) if tensor.ndim else tensor.reshape(1)
+    """The numbers of a detached tensor as an array of the backend, (n, ...); one number as a row."""
+    if order is not None:
+        tensor = tensor.permute(order)
+    elif not tensor.ndim:
+        tensor = tensor.reshape(1)
     return tensor if tensor.is_cuda else tensor.numpy()
 
 
@@ -92,7 +95,7 @@ def gradient_of(parameter, order, dtype, negative):
     Parameters
     ----------
     parameter : Tensor
-    order : tuple of int
+    order : tuple of int, or None
         From `memory_order`.
     dtype : torch.dtype
         What the step computes in.
@@ -128,7 +131,7 @@ def _check_sparse(gradient, order):
             f"its gradient is sparse in {gradient.sparse_dim()} dimensions: sparse in the first "
             "one, by rows, is needed; give gradient.to_dense()"
         )
-    if order[0] != 0:
+    if order is not None and order[0] != 0:
         raise InputError(
             "its gradient is sparse by rows, its memory is laid out otherwise (a transposed "
             "parameter): give parameter.contiguous(), or dense gradients"
