@@ -11,8 +11,8 @@ from sketchlab.validation import checked_count
 
 __all__ = ["Options", "about", "in_order"]
 
-#: Options that decide on what is kept, or on the rule.
-_STORES, _FIXED = ("m", "v"), ("m", "v", "clip", "nesterov")
+#: Arguments that the library's optimizers take when they are made, and only then.
+_FIXED = ("m", "v", "clip", "check_finite")
 #: PyTorch's ways of running a step, none of which applies here.
 _FLAGS = ("foreach", "fused", "capturable", "differentiable")
 
@@ -23,9 +23,9 @@ class Options(NamedTuple):
     Attributes
     ----------
     numbers : dict
-        Arguments of the library's optimizer that may change at any step.
+        Arguments of the library's optimizer that are its properties, too.
     fixed : dict
-        Those that decide on what is kept, or on the rule.
+        Those that it takes only when it is made.
     min_numel : int
     maximize : bool
     """

@@ -2,6 +2,7 @@
 
 import torch
 
+from sketchlab import checkpoint
 from sketchlab.torch.tensors import (
     backend_of,
     check_parameter,
@@ -74,7 +75,7 @@ class Kept:
         if memory != self._memory:
             self._version = None
             if self.master is None:
-                _rebind(self.core, view_of(parameter.detach(), self._order))
+                self.core.table = view_of(parameter.detach(), self._order)
         self._configure(options.numbers)
         self._memory, self.options = memory, options
 
@@ -90,10 +91,10 @@ class Kept:
         gradient = gradient_of(parameter, self._order, dtype, self.options.maximize)
         return gradient, self.core.prepare(gradient.grads, gradient.rows)
 
-    def step(self, parameter, gradient, prepared):
+    def step(self, parameter, gradient, given):
         """Take the step that was prepared."""
         self._take_over(parameter)
-        self.core.advance(*prepared)
+        self.core.take(given)
         hold_until_done(gradient)
         if self.master is None:
             # autograd does not see what is written through another library's view
@@ -139,13 +140,13 @@ class Kept:
         return state
 
     def _load(self, state):
-        state = {key: _to_array(value) for key, value in state.items()}
-        master = state.pop("master", None)
-        state["rule"] = repr(self.core.rule)  # whose numbers are the group's
-        self.core.load_state_dict(state)
-        self._configure(self.options.numbers)  # the group's options go before the state's
-        if self.master is not None and master is not None:
-            self.master.copy_(torch.from_numpy(master))
+        arrays = {key: _on_host(value) for key, value in state.items() if key != "master"}
+        # what the group says of the rule and the rate goes before what the state says
+        arrays["rule"] = checkpoint.collect(self.core, self.moments)["rule"]
+        self.core.load_state_dict(arrays)
+        self._configure(self.options.numbers)
+        if self.master is not None and "master" in state:
+            self.master.copy_(state["master"])
 
     def __getstate__(self):
         """For copies: without the parameter's memory, which is copied with the parameter."""
@@ -162,9 +163,6 @@ def _to_tensor(value):
     return torch.from_numpy(value) if hasattr(value, "dtype") else value
 
 
-def _to_array(value):
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+def _on_host(value):
+    return value.cpu() if isinstance(value, torch.Tensor) else value
 
-
-def _rebind(core, table):  # until the library's own setter does it
-    core.table, core._view = table, core._backend.view(table)

@@ -6,7 +6,8 @@ from inspect import signature
 import torch
 
 from sketchlab import optim as library
-from sketchlab.errors import CheckpointError, SketchlabError
+from sketchlab.errors import SketchlabError, TornStepError
+from sketchlab.interrupts import HeldInterrupt
 from sketchlab.torch.groups import about, in_order
 from sketchlab.torch.kept import Kept
 from sketchlab.torch.report import describe, measure
@@ -109,11 +110,7 @@ class Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        steps = self._prepare()
-        self._torn = True
-        for kept, *arguments in steps:
-            kept.step(*arguments)
-        self._torn = False
+        self._take(self._prepare())
         return loss
 
     def _prepare(self):
@@ -130,11 +127,23 @@ class Optimizer(torch.optim.Optimizer):
             raise about(error, self.param_groups, place) from error
         return steps
 
+    def _take(self, steps):
+        """Take the steps of all parameters; Ctrl-C comes before or after them."""
+        interrupt = HeldInterrupt()
+        interrupt.begin()
+        self._torn = True
+        try:
+            for kept, *arguments in steps:
+                kept.step(*arguments)
+            self._torn = False
+        finally:
+            interrupt.end()
+
     def _check_whole(self):
         if self._torn:
-            raise CheckpointError(
-                "a step was interrupted, some parameters have moved and others have not: load a "
-                "state of the model and of the optimizer"
+            raise TornStepError(
+                "a step was interrupted before it was whole: some parameters have moved and others "
+                "have not. Load states of the model and of the optimizer that were taken before"
             )
 
     # -- state ---------------------------------------------------------------------------------
