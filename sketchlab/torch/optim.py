@@ -120,7 +120,10 @@ class Optimizer(torch.optim.Optimizer):
             for place, parameter, options in in_order(self.param_groups, self.arguments):
                 if parameter.grad is None or not parameter.numel():
                     continue
-                kept = self.state[parameter]["kept"]
+                entry = self.state[parameter]
+                if "kept" not in entry:  # a caller has cleared the state
+                    entry["kept"] = Kept(parameter, self.kind, options, place)
+                kept = entry["kept"]
                 kept.follow(parameter, options)
                 steps.append((kept, parameter, *kept.prepare(parameter)))
         except SketchlabError as error:

@@ -8,6 +8,7 @@ from sketchlab.errors import InputError
 
 __all__ = [
     "Gradient",
+    "OnCurrentStream",
     "backend_of",
     "check_parameter",
     "gradient_of",
@@ -119,7 +120,7 @@ def gradient_of(parameter, order, dtype, negative):
     grads, rows = view_of(values, order), indices
     if values.is_cuda:
         values = grads = grads.contiguous()
-        grads = _OnCurrentStream(values)
+        grads = OnCurrentStream(values)
     elif rows is not None:
         rows = rows.numpy()
     return Gradient(grads, rows, values, indices)
@@ -138,7 +139,7 @@ def _check_sparse(gradient, order):
         )
 
 
-class _OnCurrentStream:
+class OnCurrentStream:
     """A device array that names the stream which PyTorch works on now."""
 
     def __init__(self, tensor):

@@ -89,12 +89,17 @@ def tagger(cls=slt.Adam, seed=0, **options):
     return model, cls(groups, **{"lr": 0.01, **options})
 
 
+def draw(words, generator, count=32):
+    """Words of which some are much more frequent than others, as in a text."""
+    return (words * torch.rand(count, generator=generator) ** 4).long()
+
+
 def train(model, optimizer, steps, first=0):
     """Steps on words drawn for each step; the losses."""
     losses = []
     for step in range(first, first + steps):
         generator = torch.Generator().manual_seed(step)
-        words = torch.randint(0, model.embedding.num_embeddings, (32,), generator=generator)
+        words = draw(model.embedding.num_embeddings, generator)
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(words), words % 3)
         loss.backward()
