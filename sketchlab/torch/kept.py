@@ -165,4 +165,3 @@ def _to_tensor(value):
 
 def _on_host(value):
     return value.cpu() if isinstance(value, torch.Tensor) else value
-

@@ -12,6 +12,7 @@ from sketchlab.torch.groups import about, in_order
 from sketchlab.torch.kept import Kept
 from sketchlab.torch.report import describe, measure
 from sketchlab.torch.state import pack, unpack
+from sketchlab.torch.tensors import check_parameter
 
 __all__ = ["SGD", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
 
@@ -77,6 +78,7 @@ class Optimizer(torch.optim.Optimizer):
         kept, place = {}, 0
         try:
             for place, parameter, options in in_order(groups, self.arguments):
+                check_parameter(parameter)
                 if parameter.numel() and parameter not in known and parameter not in kept:
                     made = Kept(parameter, self.kind, options, place, states.get(place))
                     kept[parameter] = {"kept": made}

@@ -106,16 +106,12 @@ def gradient_of(parameter, order, dtype, negative):
     Raises
     ------
     InputError
-        If it is neither dense nor sparse by rows, or sparse where memory is not laid out by rows.
+        If it is sparse otherwise than by rows, or by rows that memory is not laid out by.
     """
     values, indices = parameter.grad.detach(), None
-    if values.layout == torch.sparse_coo:
+    if values.is_sparse:
         _check_sparse(values, order)
         values, indices = values._values(), values._indices()[0]
-    elif values.layout != torch.strided:
-        raise InputError(
-            f"its gradient has layout {values.layout}: give a dense one, or COO sparse by rows"
-        )
     values = -values.to(dtype) if negative else values.to(dtype)
     grads, rows = view_of(values, order), indices
     if values.is_cuda:

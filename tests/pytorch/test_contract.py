@@ -393,9 +393,13 @@ def test_ctrl_c_comes_after_the_step_of_the_last_parameter(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         take(given)
 
-    monkeypatch.setattr(type(first.core), "take", lambda core, given: (
-        interrupted(given) if core is first.core else take.__func__(core, given)
-    ))
+    monkeypatch.setattr(
+        type(first.core),
+        "take",
+        lambda core, given: (
+            interrupted(given) if core is first.core else take.__func__(core, given)
+        ),
+    )
     with pytest.raises(KeyboardInterrupt):
         train(model, opt, 1)
     counts = {entry["step_count"] for entry in opt.state_dict()["state"].values()}

@@ -157,7 +157,9 @@ def test_states_that_were_moved_to_a_parameters_device_load():
     train(model, opt, 2)
     state = opt.state_dict()
     moved = {
-        place: {key: value.to("cpu") if torch.is_tensor(value) else value for key, value in s.items()}
+        place: {
+            key: value.to("cpu") if torch.is_tensor(value) else value for key, value in s.items()
+        }
         for place, s in state["state"].items()
     }
     other = tagger()[1]
