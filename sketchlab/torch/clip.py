@@ -56,7 +56,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     total = torch.linalg.vector_norm(torch.stack(norms), norm_type)
     if error_if_nonfinite and not total.isfinite():
         raise InputError(
-            f"the norm of the gradients is {total}: skip this step, or leave error_if_nonfinite=False"
+            f"the norm of the gradients is {total}: skip this step, or set error_if_nonfinite=False"
         )
     scale = (max_norm / (total + 1e-6)).clamp(max=1.0)
     for each in values:

@@ -1,4 +1,4 @@
-"""Parameter groups: their parameters in order, their options as the library's optimizers take them."""
+"""Parameter groups: their parameters in order, their options as the library takes them."""
 
 from typing import NamedTuple
 

@@ -116,7 +116,7 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
     def _prepare(self):
-        """For every parameter with a gradient: what is kept of it, and the arguments of its step."""
+        """Of every parameter with a gradient: what is kept, and the arguments of its step."""
         steps, place = [], 0
         try:
             for place, parameter, options in in_order(self.param_groups, self.arguments):

@@ -82,7 +82,7 @@ def memory_order(tensor):
 
 
 def view_of(tensor, order):
-    """The numbers of a detached tensor as an array of the backend, (n, ...); one number as a row."""
+    """The numbers of a detached tensor as the backend's array, (n, ...); one number as a row."""
     if order is not None:
         tensor = tensor.permute(order)
     elif not tensor.ndim:

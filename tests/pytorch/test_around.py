@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 from toys import (
     SKETCHED,
     Tagger,
@@ -18,7 +19,6 @@ from toys import (
     tagger,
     train,
 )
-from torch.nn.parallel import DistributedDataParallel
 
 import sketchlab as sl
 import sketchlab.torch as slt

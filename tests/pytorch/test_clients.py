@@ -7,9 +7,9 @@ resumed in a new process's objects it ends in the same bits.
 import numpy as np
 import pytest
 import torch
-from toys import assert_same_bits
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from toys import assert_same_bits
 
 import sketchlab as sl
 import sketchlab.torch as slt

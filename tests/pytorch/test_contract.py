@@ -5,6 +5,7 @@ from inspect import signature
 import numpy as np
 import pytest
 import torch
+from torch.optim import lr_scheduler
 from toys import (
     OPTIMIZERS,
     SKETCHED,
@@ -19,7 +20,6 @@ from toys import (
     tagger,
     train,
 )
-from torch.optim import lr_scheduler
 
 import sketchlab as sl
 import sketchlab.torch as slt
@@ -410,7 +410,7 @@ def test_ctrl_c_comes_after_the_step_of_the_last_parameter(monkeypatch):
 
 
 def test_bytes_in_all_and_by_parameter():
-    model, opt = tagger(slt.Adam)
+    opt = tagger(slt.Adam)[1]
     sizes = opt.state_bytes()
     table_bytes = 2 * 4 * 3 * 80 * 4  # two sketches of depth 3 and width 80, 4 columns, float32
     assert [entry.kept for entry in sizes.parameters] == [table_bytes, 2 * 4 * 12, 2 * 4 * 3]
@@ -421,7 +421,7 @@ def test_bytes_in_all_and_by_parameter():
 
 
 def test_repr_shows_how_every_parameter_is_kept():
-    model, opt = tagger()
+    opt = tagger()[1]
     conv = torch.nn.Parameter(torch.zeros(4, 3, 2, 2))
     opt.add_param_group({"params": [conv]})
     shown = repr(opt)

@@ -108,7 +108,7 @@ def test_an_option_that_makes_no_sense_later_is_refused_before_anything_moves():
     run(opt, [first, second], 1)
     before = [first.detach().clone(), second.detach().clone()]
     opt.param_groups[1]["eps"] = -1.0
-    with pytest.raises(sl.ConfigurationError, match="parameter 0 of group 1: eps=-1.0"):
+    with pytest.raises(sl.ConfigurationError, match=r"parameter 0 of group 1: eps=-1\.0"):
         run(opt, [first, second], 1)
     assert_same_bits([first, second], before)
     opt.param_groups[1]["eps"] = 1e-8

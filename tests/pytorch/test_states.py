@@ -292,7 +292,7 @@ def test_what_is_no_state_is_refused(what):
 
 
 def test_parameters_in_no_group_are_refused():
-    model, opt = tagger()
+    opt = tagger()[1]
     state = opt.state_dict()
     state["state"][7] = {}
     with pytest.raises(sl.CheckpointError, match=r"parameters \[7\]"):

@@ -10,7 +10,6 @@ from toys import (
     assert_same_bits,
     dense,
     rows_and_values,
-    run,
     sparse,
     table,
     tagger,
@@ -108,7 +107,7 @@ def test_a_transposed_parameter_steps_densely_and_refuses_rows():
     reference.step()
     assert_same_bits([plain], [turned])
     turned.grad = sparse([1], np.ones((1, 4), np.float32), turned)
-    with pytest.raises(sl.InputError, match="not laid out by rows|laid out otherwise"):
+    with pytest.raises(sl.InputError, match="its memory is laid out otherwise"):
         opt.step()
     assert_same_bits([plain], [turned])
 
