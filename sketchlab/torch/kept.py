@@ -100,7 +100,7 @@ class Kept:
             # autograd does not see what is written through another library's view
             torch.autograd.graph.increment_version(parameter)
         else:
-            self._round(parameter, gradient.indices)
+            self._round(parameter, gradient)
 
     def _take_over(self, parameter):
         """Bring into the master what was written to the parameter since the last step."""
@@ -109,11 +109,12 @@ class Kept:
         same = self.master.to(parameter.dtype) == parameter
         self.master.copy_(torch.where(same, self.master, parameter.float()))
 
-    def _round(self, parameter, rows):
-        """Write rows of the master, or all of it, to the parameter."""
-        if rows is None:
+    def _round(self, parameter, gradient):
+        """Write the rows of a gradient, or all of the master, to the parameter."""
+        if gradient.indices is None:
             parameter.copy_(self.master)
         else:
+            rows = gradient.indices[0]
             parameter.index_copy_(0, rows, self.master[rows].to(parameter.dtype))
         self._version = parameter._version
 

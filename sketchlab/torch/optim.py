@@ -88,8 +88,6 @@ class Optimizer(torch.optim.Optimizer):
 
     # -- a step --------------------------------------------------------------------------------
 
-    @torch._disable_dynamo
-    @torch.no_grad()
     def step(self, closure=None):
         """Take one step: sparse gradients step sparsely, dense ones densely.
 
@@ -107,6 +105,12 @@ class Optimizer(torch.optim.Optimizer):
         InputError
             If a gradient cannot be used. No parameter has been changed then.
         """
+        # to run a function with the compiler disabled slows all that it calls down
+        compiling = torch.compiler.is_compiling()
+        return self._uncompiled_step(closure) if compiling else self._step(closure)
+
+    @torch.no_grad()
+    def _step(self, closure):
         self._check_whole()
         loss = None
         if closure is not None:
@@ -114,6 +118,8 @@ class Optimizer(torch.optim.Optimizer):
                 loss = closure()
         self._take(self._prepare())
         return loss
+
+    _uncompiled_step = torch._disable_dynamo(_step)
 
     def _prepare(self):
         """Of every parameter with a gradient: what is kept, and the arguments of its step."""

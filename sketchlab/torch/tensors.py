@@ -108,18 +108,20 @@ def gradient_of(parameter, order, dtype, negative):
     InputError
         If it is sparse otherwise than by rows, or by rows that memory is not laid out by.
     """
-    values, indices = parameter.grad.detach(), None
+    values, indices = parameter.grad, None
+    if values.requires_grad:  # it has been made to be differentiated
+        values = values.detach()
     if values.is_sparse:
         _check_sparse(values, order)
-        values, indices = values._values(), values._indices()[0]
-    values = -values.to(dtype) if negative else values.to(dtype)
-    grads, rows = view_of(values, order), indices
+        values, indices = values._values(), values._indices()
+    if negative or values.dtype != dtype:
+        values = -values.to(dtype) if negative else values.to(dtype)
     if values.is_cuda:
-        values = grads = grads.contiguous()
-        grads = OnCurrentStream(values)
-    elif rows is not None:
-        rows = rows.numpy()
-    return Gradient(grads, rows, values, indices)
+        values = view_of(values, order).contiguous()
+        rows = None if indices is None else indices[0]
+        return Gradient(OnCurrentStream(values), rows, values, indices)
+    rows = None if indices is None else indices.numpy()[0]
+    return Gradient(view_of(values, order), rows, values, indices)
 
 
 def _check_sparse(gradient, order):
