@@ -1,5 +1,7 @@
 """Clipping by the norm of all gradients, sparse ones among them."""
 
+from collections.abc import Iterable
+
 import torch
 
 from sketchlab.errors import InputError
@@ -8,7 +10,12 @@ __all__ = ["clip_grad_norm_"]
 
 
 @torch.no_grad()
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+def clip_grad_norm_(
+    parameters: torch.Tensor | Iterable[torch.Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> torch.Tensor:
     """Scale all gradients so that their norm, taken together, is at most `max_norm`.
 
     As ``torch.nn.utils.clip_grad_norm_``, which fails on sparse gradients on the CPU. A norm needs
@@ -45,13 +52,9 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     tensor([[0.7071, 0.7071]])
     """
     parameters = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
-    found = [parameter for parameter in parameters if parameter.grad is not None]
-    if not found:
+    values = [_summed(parameter) for parameter in parameters if parameter.grad is not None]
+    if not values:
         return torch.tensor(0.0)
-    for parameter in found:
-        if parameter.grad.is_sparse and not parameter.grad.is_coalesced():
-            parameter.grad = parameter.grad.coalesce()
-    values = [_values(parameter.grad) for parameter in found]
     norms = [torch.linalg.vector_norm(each, norm_type).to(values[0]) for each in values]
     total = torch.linalg.vector_norm(torch.stack(norms), norm_type)
     if error_if_nonfinite and not total.isfinite():
@@ -64,5 +67,11 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     return total
 
 
-def _values(gradient):
-    return gradient._values() if gradient.is_sparse else gradient
+def _summed(parameter):
+    """The numbers of a gradient, those of equal rows summed."""
+    gradient = parameter.grad
+    if not gradient.is_sparse:
+        return gradient
+    if not gradient.is_coalesced():
+        gradient = parameter.grad = gradient.coalesce()
+    return gradient._values()

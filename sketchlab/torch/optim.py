@@ -1,18 +1,25 @@
 """The optimizers as PyTorch's: one of the library's for each parameter, stores by group."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from inspect import signature
+from typing import Any, TypeAlias
 
 import torch
 
 from sketchlab import optim as library
+from sketchlab.annotations import Clip
 from sketchlab.errors import SketchlabError, TornStepError
 from sketchlab.interrupts import HeldInterrupt
+from sketchlab.stores import Store
 from sketchlab.torch.groups import about, in_order
 from sketchlab.torch.kept import Kept
-from sketchlab.torch.report import describe, measure
+from sketchlab.torch.report import StateBytes, describe, measure
 from sketchlab.torch.state import pack, unpack
 from sketchlab.torch.tensors import check_parameter
+
+#: What PyTorch's optimizers take: tensors, pairs of name and tensor, or groups.
+Parameters: TypeAlias = Iterable[Any]
 
 __all__ = ["SGD", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
 
@@ -59,12 +66,21 @@ class Optimizer(torch.optim.Optimizer):
         named = signature(cls.kind).parameters
         cls.arguments = tuple(name for name in named if name not in ("table", "backend"))
 
-    def __init__(self, params, options, weight_decay, maximize, min_numel, check_finite):
+    def __init__(
+        self,
+        params: Parameters,
+        options: dict[str, Any],
+        *,
+        weight_decay: float = 0.0,
+        maximize: bool = False,
+        min_numel: int = 4096,
+        check_finite: bool | None = None,
+    ) -> None:
         rest = {"weight_decay": weight_decay, "maximize": maximize, "min_numel": min_numel}
         super().__init__(params, {**options, **rest, "check_finite": check_finite})
 
     @torch._disable_dynamo
-    def add_param_group(self, param_group):
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as PyTorch's optimizers do; its parameters are numbered after all others."""
         super().add_param_group(param_group)
         try:
@@ -88,7 +104,7 @@ class Optimizer(torch.optim.Optimizer):
 
     # -- a step --------------------------------------------------------------------------------
 
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step: sparse gradients step sparsely, dense ones densely.
 
         Parameters
@@ -105,7 +121,7 @@ class Optimizer(torch.optim.Optimizer):
         InputError
             If a gradient cannot be used. No parameter has been changed then.
         """
-        # to run a function with the compiler disabled slows all that it calls down
+        # the decorator that opts out of compilation takes time, at every call
         compiling = torch.compiler.is_compiling()
         return self._uncompiled_step(closure) if compiling else self._step(closure)
 
@@ -160,7 +176,7 @@ class Optimizer(torch.optim.Optimizer):
     # -- state ---------------------------------------------------------------------------------
 
     @torch._disable_dynamo
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """The state in PyTorch's form, of plain tensors, numbers and strings; copies.
 
         A parameter that has taken no step has no entry.
@@ -176,7 +192,7 @@ class Optimizer(torch.optim.Optimizer):
         return _hooked(self._optimizer_state_dict_post_hooks, self, pack(self))
 
     @torch._disable_dynamo
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave, the numbers in its groups included.
 
         A parameter without an entry starts anew.
@@ -199,7 +215,7 @@ class Optimizer(torch.optim.Optimizer):
 
     # -- reporting -----------------------------------------------------------------------------
 
-    def kept(self):
+    def kept(self) -> Iterator[tuple[str, torch.Tensor, Kept]]:
         """Name, parameter and what is kept of it (`sketchlab.torch.kept.Kept`), in order."""
         names = [name for group in self.param_groups for name in group.get("param_names", ())]
         for place, parameter, options in in_order(self.param_groups, self.arguments):
@@ -208,11 +224,11 @@ class Optimizer(torch.optim.Optimizer):
                 kept.follow(parameter, options)
                 yield names[place] if names else str(place), parameter, kept
 
-    def stores(self, parameter):
+    def stores(self, parameter: torch.Tensor) -> dict[str, Any]:
         """The live stores of a parameter by moment, ``"m"`` and ``"v"`` where they are kept."""
         return {id(found): kept.moments for _, found, kept in self.kept()}[id(parameter)]
 
-    def state_bytes(self):
+    def state_bytes(self) -> StateBytes:
         """What the state takes, in all and by parameter, beside what exact state would take.
 
         Returns
@@ -239,7 +255,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params, weight_decay, maximize, min_numel, check_finite
+    params, common
         See `Optimizer`.
     lr : float
         See `sketchlab.SGD`.
@@ -257,10 +273,8 @@ class SGD(Optimizer):
 
     kind = library.SGD
 
-    def __init__(
-        self, params, lr, *, weight_decay=0.0, maximize=False, min_numel=4096, check_finite=None
-    ):
-        super().__init__(params, {"lr": lr}, weight_decay, maximize, min_numel, check_finite)
+    def __init__(self, params: Parameters, lr: float, **common: Any) -> None:
+        super().__init__(params, {"lr": lr}, **common)
 
 
 class Momentum(Optimizer):
@@ -268,7 +282,7 @@ class Momentum(Optimizer):
 
     Parameters
     ----------
-    params, weight_decay, maximize, min_numel, check_finite
+    params, common
         See `Optimizer`.
     lr, momentum, nesterov, m
         See `sketchlab.Momentum`.
@@ -278,19 +292,16 @@ class Momentum(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr,
-        momentum=0.9,
-        nesterov=False,
+        params: Parameters,
+        lr: float,
+        momentum: float = 0.9,
+        nesterov: bool = False,
         *,
-        m=None,
-        weight_decay=0.0,
-        maximize=False,
-        min_numel=4096,
-        check_finite=None,
-    ):
+        m: Store | None = None,
+        **common: Any,
+    ) -> None:
         options = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "m": m}
-        super().__init__(params, options, weight_decay, maximize, min_numel, check_finite)
+        super().__init__(params, options, **common)
 
 
 class Adagrad(Optimizer):
@@ -298,7 +309,7 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params, weight_decay, maximize, min_numel, check_finite
+    params, common
         See `Optimizer`.
     lr, eps, v
         See `sketchlab.Adagrad`.
@@ -308,29 +319,25 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr,
-        eps=1e-10,
+        params: Parameters,
+        lr: float,
+        eps: float = 1e-10,
         *,
-        v=None,
-        weight_decay=0.0,
-        maximize=False,
-        min_numel=4096,
-        check_finite=None,
-    ):
-        options = {"lr": lr, "eps": eps, "v": v}
-        super().__init__(params, options, weight_decay, maximize, min_numel, check_finite)
+        v: Store | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "eps": eps, "v": v}, **common)
 
 
 class RMSprop(Optimizer):
     """Adam without a first moment, bias-corrected, see `sketchlab.RMSprop`.
 
-    ``torch.optim.RMSprop`` does not correct the bias: its rate lr is lr/√(1 − betaᵗ) here, and its
-    eps likewise.
+    ``torch.optim.RMSprop`` does not correct the bias: its lr is lr/√(1 − betaᵗ) here, and its eps
+    likewise.
 
     Parameters
     ----------
-    params, weight_decay, maximize, min_numel, check_finite
+    params, common
         See `Optimizer`.
     lr, beta, eps, v, clip
         See `sketchlab.RMSprop`.
@@ -340,20 +347,17 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr,
-        beta=0.999,
-        eps=1e-8,
+        params: Parameters,
+        lr: float,
+        beta: float = 0.999,
+        eps: float = 1e-8,
         *,
-        v=None,
-        clip=None,
-        weight_decay=0.0,
-        maximize=False,
-        min_numel=4096,
-        check_finite=None,
-    ):
+        v: Store | None = None,
+        clip: Clip = None,
+        **common: Any,
+    ) -> None:
         options = {"lr": lr, "beta": beta, "eps": eps, "v": v, "clip": clip}
-        super().__init__(params, options, weight_decay, maximize, min_numel, check_finite)
+        super().__init__(params, options, **common)
 
 
 class Adam(Optimizer):
@@ -361,7 +365,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params, weight_decay, maximize, min_numel, check_finite
+    params, common
         See `Optimizer`.
     lr, betas, eps, m, v, clip
         See `sketchlab.Adam`.
@@ -382,18 +386,15 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
+        params: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
         *,
-        m=None,
-        v=None,
-        clip=None,
-        weight_decay=0.0,
-        maximize=False,
-        min_numel=4096,
-        check_finite=None,
-    ):
+        m: Store | None = None,
+        v: Store | None = None,
+        clip: Clip = None,
+        **common: Any,
+    ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "m": m, "v": v, "clip": clip}
-        super().__init__(params, options, weight_decay, maximize, min_numel, check_finite)
+        super().__init__(params, options, **common)

@@ -9,6 +9,7 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from sketchlab import checkpoint
+from sketchlab.annotations import FilePath
 from sketchlab.errors import InputError
 from sketchlab.validation import checked_count
 
@@ -39,7 +40,7 @@ class Recording:
         atexit.register(self.close)
 
     @property
-    def taken(self):
+    def taken(self) -> int:
         """Steps recorded so far."""
         return len(self._rows)
 
@@ -66,7 +67,7 @@ class Recording:
         if self.taken == self._steps:
             self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Stop, and write what was recorded; a second call does nothing.
 
         Raises
@@ -108,7 +109,9 @@ def _checked_path(path):
     return path
 
 
-def record(parameter, path, steps, *, max_bytes=2**30):
+def record(
+    parameter: torch.Tensor, path: FilePath, steps: int, *, max_bytes: int = 2**30
+) -> Recording:
     """Write down the gradients that a parameter sees in the steps of its optimizer.
 
     Any optimizer of PyTorch will do, this package's or others. A gradient is taken as the step saw

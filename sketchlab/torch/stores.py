@@ -6,7 +6,7 @@ from sketchlab.stores import Dense
 __all__ = ["parameter_seed", "store_for"]
 
 
-def parameter_seed(seed, place):
+def parameter_seed(seed: int, place: int) -> int:
     """The hash seed of one parameter: output number `place` of splitmix64 started at `seed`.
 
     Parameters
