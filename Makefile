@@ -106,7 +106,7 @@ dist: $(DIST_STAMP)
 	@rm -rf dist build/lib build/bdist.*
 	@$(BIN)/python -m build --outdir dist .
 	@$(BIN)/twine check --strict dist/*
-	@$(BIN)/python tests/dist/check.py dist/*.whl $(DIST_PYTHONS)
+	@$(BIN)/python tests/release/check.py dist/*.whl $(DIST_PYTHONS)
 
 clean:
 	rm -rf build dist docs/generated *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mypy_cache
