@@ -65,7 +65,7 @@ def _dask(name, address):
             _check_code(name, client)
         else:
             print(f"{name} has no workers yet: runs begin when one comes", file=sys.stderr)
-        workers = client.get_executor()
+        workers = client.get_executor(pure=False)  # a run that is tried again is made again
         workers.worker_died = (KilledWorker,)
         try:
             yield workers

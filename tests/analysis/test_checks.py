@@ -235,25 +235,25 @@ def answer_that_is_no_number(patch):
         ("sgd-rate", "RMSprop, linear v"),
         ("adagrad-regret", "conservative"),
         ("noise-free-floor", "means"),
-        ("theorem-any-stream", "cell 0"),
+        ("theorem-any-stream", "run 0"),
     ],
 )
 def test_a_run_that_diverges_refutes_and_is_named(monkeypatch, name, place):
     answer_that_is_no_number(monkeypatch)
     finding = find(name)
     assert finding.verdict == REFUTED
-    assert "not finite: cell 0 (" in finding.note and place in finding.note
+    assert "not finite: run 0 (" in finding.note and place in finding.note
     json.dumps(finding._asdict(), allow_nan=False)
 
 
-def test_only_the_cells_that_diverged_are_named():
+def test_only_the_runs_that_diverged_are_named():
     def measure(settings, _):
         return {"fine": 1.0, "mean": np.inf if settings["draw"] == 1 else 1.0}
 
     cells = [{"draw": 0}, {"draw": 1}]
     broken = replace(CLAIMS["merge-fold"], cells=lambda **_: cells, measure=measure)
     finding = broken.find("tiny")
-    assert finding.note == "1 of 2 cells gave numbers that are not finite: cell 1 (mean)"
+    assert finding.note == "1 of 2 runs gave numbers that are not finite: run 1 (mean)"
 
 
 # -- the counterexamples --------------------------------------------------------------------

@@ -105,7 +105,7 @@ def test_damaged_results_are_refused(folder, capsys, damage):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["no-such-figure"], "unknown figure 'no-such-figure': known are perplexity-against-bytes"),
+        (["no-such-figure"], "unknown figure 'no-such-figure': known are adagrad-regret"),
         (["--no-such-option"], "--no-such-option"),
     ],
 )
