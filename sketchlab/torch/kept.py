@@ -68,9 +68,8 @@ class Kept:
             return
         known = self.options._replace(numbers=options.numbers, maximize=options.maximize)
         if self.core is None or memory[1:] != self._memory[1:] or options != known:
-            state = self.state()
-            anew = Kept(parameter, self.kind, options, self.place, state)
-            self.__dict__.update(anew.__dict__)
+            anew = Kept(parameter, self.kind, options, self.place, self.state())
+            self.__dict__ = anew.__dict__
             return
         if memory != self._memory:
             self._version = None

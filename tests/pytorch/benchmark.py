@@ -1,8 +1,8 @@
 """What the way through PyTorch costs: ``.venv/bin/python tests/pytorch/benchmark.py``.
 
 Times steps that take turns on the same rows and gradients: this package's, the library's own on
-NumPy, and PyTorch's optimizer for sparse gradients. Prints medians, and quotients and differences
-turn by turn, which the load of a shared machine disturbs less than the times themselves.
+NumPy, and PyTorch's optimizer for sparse gradients. Prints medians of times, and medians of
+quotients and of differences within a turn, which a shared machine disturbs less.
 """
 
 import time
@@ -16,26 +16,25 @@ import sketchlab.torch as slt
 STORES = {"m": sl.CountSketch(compression=5), "v": sl.CountMinSketch(compression=5)}
 
 
-def timed(step):
-    """Seconds of one call."""
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
-
-
-def in_turns(contenders, prepare, turns, untimed=3):
+def in_turns(contenders, prepare, turns, clock, untimed=3):
     """Seconds of each contender at each turn, (contenders, turns); each is the first in turn."""
-    seconds = np.empty((len(contenders), turns))
-    for turn in range(-untimed, turns):
-        prepare(turn)
-        order = np.roll(np.arange(len(contenders)), turn)
-        for place in order:
-            seconds[place, turn] = timed(contenders[place])  # untimed ones are written over
-    return seconds
+    seconds = np.empty((len(contenders), untimed + turns))
+    for turn in range(untimed + turns):
+        for place in np.roll(np.arange(len(contenders)), turn):
+            prepare(turn)
+            start = clock()
+            contenders[place]()
+            seconds[place, turn] = clock() - start
+    return seconds[:, untimed:]
 
 
-def overhead(count, sparse, turns=400):
-    """Seconds that a step costs a parameter beyond the library's own steps, the median of turns."""
+def overhead(count, sparse, turns=300):
+    """Seconds that a step costs a parameter beyond the library's own steps, and those themselves.
+
+    Medians of CPU time: such small steps run in one thread. A small model is trained a step
+    before each, as everywhere an optimizer is used, so that neither finds its code in the
+    processor's nearest cache.
+    """
     n, dim, k = (20_000, 8, 64) if sparse else (600, 8, 600)
     rng = np.random.default_rng(0)
     parameters = [torch.nn.Parameter(torch.zeros(n, dim)) for _ in range(count)]
@@ -45,12 +44,18 @@ def overhead(count, sparse, turns=400):
     rows = np.sort(rng.choice(n, k, replace=False)) if sparse else None
     for parameter in parameters:
         parameter.grad = _gradient(rows, values, parameter)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+    inputs = torch.ones(4, 8)
 
     def own():
         for core in cores:
             core.step(values, rows=rows)
 
-    seconds = in_turns([opt.step, own], lambda turn: None, turns)
+    def train(turn):
+        model.zero_grad()
+        model(inputs).sum().backward()
+
+    seconds = in_turns([opt.step, own], train, turns, time.thread_time)
     return np.median(seconds[0] - seconds[1]) / count, np.median(seconds[1]) / count
 
 
@@ -66,12 +71,13 @@ def sparse_steps(n=200_000, dim=256, k=4_096, turns=60):
     now = {}
 
     def prepare(turn):
-        now["rows"] = np.sort(rng.choice(n, k, replace=False, shuffle=False))
+        drawn = np.random.default_rng(turn).choice(n, k, replace=False, shuffle=False)
+        now["rows"] = np.sort(drawn)
         for parameter in (ours, theirs):
             parameter.grad = _gradient(now["rows"], values, parameter)
 
     contenders = [opt.step, lambda: core.step(values, rows=now["rows"]), reference.step]
-    return in_turns(contenders, prepare, turns)
+    return in_turns(contenders, prepare, turns, time.perf_counter)
 
 
 def _gradient(rows, values, like):

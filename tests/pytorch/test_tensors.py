@@ -336,3 +336,15 @@ def test_a_gradients_memory_is_held_for_the_step_that_is_running(monkeypatch):
     assert values.held_for == indices.held_for == [current]
     hold_until_done(Gradient(None, None, values, None))
     assert values.held_for == [current, current]
+
+
+def test_every_step_holds_its_gradient(monkeypatch):
+    held = []
+    monkeypatch.setattr("sketchlab.torch.kept.hold_until_done", held.append)
+    model, opt = tagger()
+    train(model, opt, 1)
+    assert [gradient.values.data_ptr() for gradient in held] == [
+        model.embedding.weight.grad._values().data_ptr(),
+        model.head.weight.grad.data_ptr(),
+        model.head.bias.grad.data_ptr(),
+    ]
