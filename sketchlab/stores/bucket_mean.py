@@ -9,6 +9,7 @@ import numpy as np
 
 from sketchlab.annotations import Array, DType, Self, Zeros
 from sketchlab.errors import ConfigurationError
+from sketchlab.stores.arithmetic import bucket_mean
 from sketchlab.stores.count_min import CountMinSketch
 from sketchlab.stores.live import LiveStore
 from sketchlab.stores.scaled import largest_contribution
@@ -66,11 +67,8 @@ class BucketMeanStore(LiveStore):
     def estimate(self, rows: Array) -> Array:
         """F times the smallest of the buckets' means."""
         slots = self.sums.slots(rows)
-        weights = self.weights.flat_cells[slots]
-        touched = np.where(weights == 0, 1, weights)  # an untouched bucket has the sum 0
-        # the factor first: a mean of u overflows where F times it does not
-        scaled = self.dtype.type(self.full) * self.sums.flat_cells[slots]
-        return (scaled / touched).min(axis=0)
+        totals, weights = self.sums.flat_cells[slots], self.weights.flat_cells[slots]
+        return bucket_mean(self.dtype.type(self.full), totals, weights).min(axis=0)
 
     def scale(self, factor: float) -> Self:
         """Multiply the whole store by a factor, not below zero, as decay does; returns it."""
