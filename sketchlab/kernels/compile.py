@@ -205,9 +205,9 @@ def kernel(function):
     """Compile `function` in parallel at its first call and keep the result on disk.
 
     Division follows NumPy (no exception inside a loop, which would stop vectorisation), and the
-    GIL is released. Kernels allocate nothing and therefore run without Numba's reference counts
-    (see `numba_private`): counting a view of a row is an atomic operation, on one counter for all threads, and
-    took up to half of a step. With ``NUMBA_DISABLE_JIT=1`` a kernel stays what it is.
+    GIL is released. Kernels allocate nothing and therefore run without Numba's reference counts:
+    counting a view of a row is an atomic operation, on one counter for all threads, and took up to
+    half of a step. With ``NUMBA_DISABLE_JIT=1`` a kernel stays what it is.
     """
     compiled = compile_parallel(function, KernelFiles)
     if isinstance(compiled, Dispatcher):
