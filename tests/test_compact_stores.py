@@ -198,9 +198,9 @@ def compiled_codes(lines, magnitudes):
 def test_halfway_between_two_codes_the_larger_is_taken(signed, dtype):
     """By arrays and by compiled scalars alike: 5e-7 of the largest is code 1 of signed ones."""
     lines = code_lines(signed, np.dtype(dtype))
-    halves = np.arange(0.5, 4.5, dtype=dtype) / lines[0, 0]
-    halves = halves[lines[0, 0] * halves % 1 == 0.5][:1]  # within the first line, and exact
-    magnitudes = np.concatenate([halves, np.random.default_rng(0).uniform(0, 1, 999).astype(dtype)])
+    half = np.dtype(dtype).type(0.5) / lines[0, 0]
+    assert half * lines[0, 0] == 0.5
+    magnitudes = np.append(half, np.random.default_rng(0).uniform(0, 1, 999).astype(dtype))
     for codes in (nearest_code(lines, magnitudes), compiled_codes(lines, magnitudes)):
         assert codes.dtype == np.uint8
         assert codes[0] == 1
