@@ -1,8 +1,8 @@
 """Bucket and sign hashes: strongly universal multiply-shift, seeded through splitmix64.
 
-The only place where a row becomes a bucket or a sign. The scalar functions are plain Python on
-``uint64`` operands, so the same lines run on NumPy arrays, under ``numba.njit`` and in a CUDA
-kernel. Nothing here depends on a language: `test_vectors` publishes answers by which another
+The only place where a row becomes a bucket, a cell or a sign. The scalar functions are plain
+Python on ``uint64`` operands, so the same lines run on NumPy arrays, under ``numba.njit`` and in a
+CUDA kernel. Nothing here depends on a language: `test_vectors` publishes answers by which another
 implementation can prove that it agrees.
 
 References
@@ -23,7 +23,10 @@ __all__ = [
     "MAX_ROWS",
     "bucket",
     "buckets",
+    "cell",
+    "cells",
     "hash_constants",
+    "sign",
     "sign_bit",
     "signs",
     "splitmix64",
@@ -126,6 +129,22 @@ def sign_bit(row, multiplier, addend):
     return (multiplier * row + addend) >> _TOP
 
 
+@register_jitable
+def sign(row, multiplier, addend):
+    """+1 or -1, the sign of a row (uint64 operands, int64 result)."""
+    return np.int64(1) - np.int64(2) * np.int64(sign_bit(row, multiplier, addend))
+
+
+@register_jitable
+def cell(row, multiplier, addend, j, width, heads):
+    """Number of the row's cell under hash function j, in the flattened table of a sketch.
+
+    The table holds `heads` cells that are not hashed, then `width` buckets for each function
+    (uint64 operands, int64 result).
+    """
+    return np.int64(heads + j * width + bucket(row, multiplier, addend, width))
+
+
 def buckets(rows, constants, width):
     """Buckets of many rows under every hash function.
 
@@ -173,8 +192,34 @@ def signs(rows, constants):
            [-1, -1,  1]], dtype=int8)
     """
     rows = np.asarray(rows).astype(np.uint64)
-    bits = sign_bit(rows[None, :], constants[:, 2:3], constants[:, 3:4])
-    return (1 - 2 * bits.astype(np.int8)).astype(np.int8)
+    return sign(rows[None, :], constants[:, 2:3], constants[:, 3:4]).astype(np.int8)
+
+
+def cells(rows, constants, width, heads=0):
+    """Numbers of many rows' cells in the flattened table of a sketch.
+
+    Parameters
+    ----------
+    rows : array_like of int, (k,)
+    constants : ndarray of uint64, (depth, 4)
+    width : int
+    heads : int
+        Cells before those of the first hash function.
+
+    Returns
+    -------
+    ndarray of int64, (depth, k)
+
+    Examples
+    --------
+    >>> cells([0, 1, 2], hash_constants(seed=0, depth=2), width=100)
+    array([[ 43,  31,  19],
+           [132, 143, 154]])
+    """
+    rows = np.asarray(rows).astype(np.uint64)
+    j = np.arange(len(constants), dtype=np.uint64)[:, None]
+    width, heads = np.uint64(width), np.uint64(heads)
+    return cell(rows[None, :], constants[:, :1], constants[:, 1:2], j, width, heads)
 
 
 def test_vectors():

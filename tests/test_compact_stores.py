@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from numba import njit
 
 import sketchlab as sl
-from sketchlab.stores.code_book import code_book
+from sketchlab.stores.arithmetic import nearest_code
+from sketchlab.stores.code_book import code_book, code_lines
 from sketchlab.stores.sm3 import SM3Store
 
 N, DIM = 40, 5
@@ -180,6 +182,29 @@ def test_no_code_is_nearer(signed):
     choices = largest * code_book(signed, np.dtype("f8"))
     nearest = np.abs(choices - values[..., None]).min(axis=-1)
     np.testing.assert_allclose(np.abs(answers - values), nearest, atol=1e-12)
+
+
+@njit
+def compiled_codes(lines, magnitudes):
+    """As kernels call it: with scalars."""
+    codes = np.empty(magnitudes.size, np.uint8)
+    for e in range(magnitudes.size):
+        codes[e] = nearest_code(lines, magnitudes[e])
+    return codes
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("signed", [True, False])
+def test_halfway_between_two_codes_the_larger_is_taken(signed, dtype):
+    """By arrays and by compiled scalars alike: 5e-7 of the largest is code 1 of signed ones."""
+    lines = code_lines(signed, np.dtype(dtype))
+    half = np.dtype(dtype).type(0.5) / lines[0, 0]
+    assert half * lines[0, 0] == 0.5
+    magnitudes = np.append(half, np.random.default_rng(0).uniform(0, 1, 999).astype(dtype))
+    for codes in (nearest_code(lines, magnitudes), compiled_codes(lines, magnitudes)):
+        assert codes.dtype == np.uint8
+        assert codes[0] == 1
+        np.testing.assert_array_equal(codes, nearest_code(lines, magnitudes))
 
 
 @pytest.mark.parametrize(("signed", "count", "smallest"), [(True, 255, 1e-6), (False, 256, 1e-7)])

@@ -104,7 +104,7 @@ def test_changes_that_share_their_place_are_the_same(pair, monkeypatch):
     n, dim, _ = WIDE
     steps = list(stream(n, dim))
     first = trained(pair, WIDE, "cpu", steps)
-    monkeypatch.setattr("sketchlab.kernels.cpu.backend._LARGE", 1)
+    monkeypatch.setattr("sketchlab.kernels.cpu.workspace._LARGE", 1)
     second = trained(pair, WIDE, "cpu", steps)
     assert first.table.tobytes() == second.table.tobytes()
     assert first.m.table.tobytes() == second.m.table.tobytes()

@@ -198,8 +198,8 @@ def test_scratch_grows_in_few_steps():
     for k in range(10_000, 12_000, 50):
         rows = ascending(rng, shape.n, k)
         opt.step(rng.standard_normal((k, shape.dim), np.float32), rows=rows)
-        kept = {name: array for (name, _), array in opt._backend._scratch._buffers.items()}
-        kept["counted"] = opt._backend._counted
+        kept = {name: array for (name, _), array in opt._backend._space.scratch._buffers.items()}
+        kept["counted"] = opt._backend._space._counted
         for name, before in made.items():
             if not any(kept[name] is other for other in before):
                 before.append(kept[name])

@@ -3,8 +3,7 @@
 import numpy as np
 
 from analysis.checks.claim import Finding, claim_error
-from analysis.checks.draws import any_size
-from analysis.checks.streams import reseeded
+from analysis.checks.draws import any_size, hash_seed
 from analysis.lab.intervals import at_most, clopper_pearson, mean_interval, together
 from analysis.problems.bowls import Bowls
 from analysis.theory.bounds import Descent, conditions_hold
@@ -43,7 +42,7 @@ def measure(settings, sequence, description, bound_of):
         known = [described(problem, settings["beta"], steps) for steps in settings["horizons"]]
         assert all(map(conditions_hold, known))
         table = problem.start(settings["columns"])
-        sketch = reseeded(description, hashing)
+        sketch = description.with_seed(hash_seed(hashing))
         with any_size():
             case = known[0]
             optimizer = UncorrectedRMSprop(table, case.lr, case.beta, case.eps, sketch)

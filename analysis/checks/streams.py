@@ -53,8 +53,9 @@ def watched_run(problem, description, beta, steps, sequence, visit, lr=0.05, eps
     """
     data, hashing = sequence.spawn(2)
     table = problem.start(columns)
+    reseeded = description.with_seed(hash_seed(hashing))
     with any_size():
-        optimizer = UncorrectedRMSprop(table, lr, beta, eps, reseeded(description, hashing))
+        optimizer = UncorrectedRMSprop(table, lr, beta, eps, reseeded)
     everyone = np.arange(problem.size)
     exact = allocate(sl.Dense("global" if description.decay == "global" else "lazy"), *table.shape)
     estimates = [np.zeros_like(table)]
@@ -72,11 +73,3 @@ def watched_run(problem, description, beta, steps, sequence, visit, lr=0.05, eps
         estimates[:] = [after]
 
     return run(problem, optimizer, steps, np.random.default_rng(data), watch)
-
-
-def reseeded(description, sequence):
-    """The description with hash functions of its own."""
-    plain = description.to_dict()
-    if "seed" in plain:
-        plain["seed"] = hash_seed(sequence)
-    return type(description).from_dict(plain)

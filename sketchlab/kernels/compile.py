@@ -1,9 +1,9 @@
-"""How kernels are compiled: options, and a disk cache that is never stale and never in the way.
+"""How kernels are compiled, and the disk cache that keeps them.
 
 Numba keys a cached kernel by the file in which it stands, but a kernel here also runs rules,
 hashes and store arithmetic from other files. So the cache lies in a folder named after a hash of
 all these sources, and of whatever turns them into machine code: an edit or a new version anywhere
-starts a new folder, and processes of different versions never meet in one.
+starts a new folder, and processes of different versions never share one.
 
 Numba's own files are not used. It keeps an index for each function, which is read, changed and
 written back: of two processes that do so at once, one loses its entry, or both give one name to
@@ -14,7 +14,6 @@ of its own, which begins with a hash of the rest.
 
 import hashlib
 import os
-import pickle
 import shutil
 import stat
 import sys
@@ -29,11 +28,9 @@ from pathlib import Path
 import llvmlite
 import numba
 import numpy as np
-from numba import config, njit
-from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
-from numba.core.dispatcher import Dispatcher
-from numba.core.serialize import dumps
+from numba import config
+
+from sketchlab.kernels.numba_private import Dispatcher, KeptCode, compile_parallel
 
 __all__ = ["KERNELS", "kernel"]
 
@@ -115,14 +112,12 @@ def _private_temporary():
     return [place] if private and found.st_uid == os.getuid() else []
 
 
-class KernelCache(NullCache):
-    """The disk cache of one kernel, as a Numba dispatcher asks for it."""
+class KernelFiles(KeptCode):
+    """The disk cache of one kernel: a file for each signature."""
 
     def __init__(self, dispatcher):
+        super().__init__(dispatcher)
         function = dispatcher.py_func
-        closure = [cell.cell_contents for cell in function.__closure__ or ()]
-        options = sorted(dispatcher.targetoptions.items())
-        self._made_from = repr(options), function.__code__.co_code, dumps(closure)
         name = f"{function.__module__}.{function.__qualname__}"
         self._name = name.replace("<", "").replace(">", "")  # not allowed on Windows
         self._folders = cache_folders()
@@ -132,26 +127,15 @@ class KernelCache(NullCache):
         """Where the kernel would best be kept."""
         return str(self._folders[0])
 
-    def load_overload(self, sig, target_context):
-        """The kernel compiled for a signature, or None where no sound file holds it."""
-        # Most of the time of a cached first step. Without it the runtime that loaded code may call
-        # is not there, and code that allocates crashes.
-        target_context.refresh()
-        key = self._key(sig, target_context.codegen())
+    def contents(self, key):
+        """What the sound files hold that may have been kept under a key."""
         for folder in self._folders:
             content = _read(folder / self._file_name(key))
             if content is not None:
-                kept_key, reduced = pickle.loads(content)
-                if kept_key == key:
-                    return CompileResult._rebuild(target_context, *reduced)
-        return None
+                yield content
 
-    def save_overload(self, sig, compiled):
-        """Keep a compiled kernel; where that is impossible, say so once and go on without."""
-        if compiled.library.has_dynamic_globals:
-            return  # it holds addresses of this process
-        key = self._key(sig, compiled.codegen)
-        content = dumps((key, compiled._reduce()))
+    def keep(self, key, content):
+        """Make a file; where that is impossible, say so once and go on without."""
         for folder in self._folders:
             try:
                 return _write(folder / self._file_name(key), content)
@@ -165,9 +149,6 @@ class KernelCache(NullCache):
             for path in folder.glob(f"{self._name}-*"):
                 with suppress(OSError):
                     path.unlink()
-
-    def _key(self, sig, codegen):
-        return sig, codegen.magic_tuple(), self._made_from
 
     def _file_name(self, key):
         return f"{self._name}-{_CHECKSUM(repr(key).encode()).hexdigest()[:16]}.kernel"
@@ -224,16 +205,13 @@ def kernel(function=None, **options):
     """Compile `function` in parallel at its first call and keep the result on disk.
 
     Division follows NumPy (no exception inside a loop, which would stop vectorisation), and the
-    GIL is released. Kernels allocate nothing and therefore run without Numba's reference counts
-    (`_nrt`): counting a view of a row is an atomic operation, on one counter for all threads, and
-    took up to half of a step. With ``NUMBA_DISABLE_JIT=1`` a kernel stays what it is.
+    GIL is released. Kernels allocate nothing and therefore run without Numba's reference counts:
+    counting a view of a row is an atomic operation, on one counter for all threads, and took up to
+    half of a step. With ``NUMBA_DISABLE_JIT=1`` a kernel stays what it is.
     """
     if function is None:
         return partial(kernel, **options)
-    options |= {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-    compiled = njit(function, **options)
+    compiled = compile_parallel(function, KernelFiles, **options)
     if isinstance(compiled, Dispatcher):
-        # what `cache=True` sets, to Numba's own cache; there is no public way to another one
-        compiled._cache = KernelCache(compiled)
         KERNELS.append(compiled)
     return compiled

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
+from sketchlab.errors import ConfigurationError
 from sketchlab.kernels.interface import Backend, Given
+from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_rows, checked_table, checked_values, refuse_not_finite
 
 __all__ = ["OnHost"]
@@ -19,7 +21,15 @@ class OnHost(Backend):
 
     def allocate(self, description, n, dim, dtype):
         """A live store of zeros."""
-        return description.allocate(n, dim, dtype)
+        store = description.allocate(n, dim, dtype)
+        for name in ("advance", "estimate"):
+            if getattr(type(store), name, None) in (None, getattr(LiveStore, name)):
+                raise ConfigurationError(
+                    f"{type(store).__name__} does not define {name}(), which backend="
+                    f"{self.name!r} calls in a step: derive the store from "
+                    "sketchlab.stores.live.LiveStore and define it"
+                )
+        return store
 
     def checks_finite(self, stores):
         """Whether rows share what is kept; see `Backend.checks_finite`."""

@@ -3,12 +3,11 @@
 import numpy as np
 
 from sketchlab.kernels.host import OnHost
-from sketchlab.rules import ARRAYS, updates, usable
+from sketchlab.kernels.rule import update
+from sketchlab.rules import usable
 from sketchlab.stores import coalesce
 
 __all__ = ["Reference"]
-
-_UPDATES = updates(ARRAYS)
 
 
 class Reference(OnHost):
@@ -29,6 +28,5 @@ class Reference(OnHost):
         estimates = {"m": None, "v": None}
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
             answers = store.step(rows, grads, keep, gain, moment.squared)
-            estimates[moment.name] = usable(moment, answers)
-        update = _UPDATES[type(scalars)]
-        table[rows] = update(scalars, table[rows], grads, **estimates)
+            estimates[moment.name] = usable(moment.squared, answers, answers.dtype.type(0))
+        table[rows] = update(scalars, table[rows], grads, estimates["m"], estimates["v"])

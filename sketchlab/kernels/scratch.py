@@ -8,18 +8,18 @@ __all__ = ["Scratch", "roomy"]
 
 
 def roomy(size):
-    """What an array of that size grows to at least, lest it grow again at each larger step.
+    """The least size to which an array of that size grows, so that it seldom has to grow again.
 
-    The number of distinct rows differs from step to step even where as many are given.
+    The number of distinct rows differs from step to step even where as many rows are given.
     """
     return size + size // 8
 
 
 class Scratch:
-    """Named arrays that grow when they must and are otherwise used again.
+    """Named arrays that are used again, and are replaced by larger ones where they are too small.
 
-    Fresh pages cost more than the step that fills them; after the first step of a size nothing
-    is allocated.
+    Fresh pages of memory cost more time than the step that fills them; after the first step of a
+    size nothing is allocated.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Scratch:
         self._buffers = {}
 
     def array(self, name, shape, dtype):
-        """An array of any content under a name; whoever asks for the name next gets it again."""
+        """An array of any content; the same memory at each call with the same name."""
         size = math.prod(shape)
         key = name, np.dtype(dtype)
         kept = self._buffers.get(key)

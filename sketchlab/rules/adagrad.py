@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from sketchlab.rules.arithmetic import ratio, sqrt
 from sketchlab.rules.moments import SECOND
 from sketchlab.rules.rule import Rule
 
-__all__ = ["AdagradRule", "AdagradScalars", "make_change"]
+__all__ = ["AdagradRule", "AdagradScalars", "change"]
 
 
 class AdagradScalars(NamedTuple):
@@ -17,14 +18,9 @@ class AdagradScalars(NamedTuple):
     eps: float
 
 
-def make_change(arithmetic):
+def change(h, g, m, v):
     """What a step takes from a parameter."""
-    sqrt, ratio = arithmetic
-
-    def adagrad(h, g, m, v):
-        return ratio(h.lr * g, sqrt(v) + h.eps)
-
-    return adagrad
+    return ratio(h.lr * g, sqrt(v) + h.eps)
 
 
 @dataclass(frozen=True)

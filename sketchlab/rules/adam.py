@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from sketchlab.rules.arithmetic import ratio, sqrt
 from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import FIRST, SECOND
 from sketchlab.rules.rule import Rule
 
-__all__ = ["AdamRule", "AdamScalars", "ClippedAdamScalars", "make_change", "make_clipped_change"]
+__all__ = ["AdamRule", "AdamScalars", "ClippedAdamScalars", "change", "clipped_change"]
 
 
 class AdamScalars(NamedTuple):
@@ -30,24 +31,14 @@ class ClippedAdamScalars(NamedTuple):
     limit: float  # of (1 − beta1ᵗ)·m̃/√ṽ
 
 
-def make_change(arithmetic):
+def change(h, g, m, v):
     """What a step takes from a parameter."""
-    sqrt, ratio = arithmetic
-
-    def adam(h, g, m, v):
-        return ratio(h.rate * m, sqrt(v) * h.root_correction + h.eps)
-
-    return adam
+    return ratio(h.rate * m, sqrt(v) * h.root_correction + h.eps)
 
 
-def make_clipped_change(arithmetic):
+def clipped_change(h, g, m, v):
     """The same with directions kept to what exact moments can reach."""
-    sqrt, ratio = arithmetic
-
-    def clipped_adam(h, g, m, v):
-        return h.rate * within(ratio(m, sqrt(v) * h.root_correction + h.eps), h.limit)
-
-    return clipped_adam
+    return h.rate * within(ratio(m, sqrt(v) * h.root_correction + h.eps), h.limit)
 
 
 @dataclass(frozen=True)

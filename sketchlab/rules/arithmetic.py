@@ -1,42 +1,72 @@
-"""What rules need beyond sums and products: once for arrays, once for compiled scalars."""
+"""What formulas need beyond sums and products: of NumPy arrays, and of compiled scalars.
+
+Called from Python, these functions are NumPy's, for arrays and scalars alike. In compiled code each
+is a scalar function in its place, of a form that every target compiles and that loops over columns
+vectorise. A formula over them is therefore written once for all backends.
+"""
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
+from numba.extending import overload
 
-__all__ = ["ARRAYS", "SCALARS", "Arithmetic"]
+__all__ = ["higher", "lower", "ratio", "sqrt"]
 
 
-class Arithmetic(NamedTuple):
-    """The functions over which a rule is made.
+def sqrt(x):
+    """The square root."""
+    return np.sqrt(x)
 
-    Attributes
-    ----------
-    sqrt : callable
-    ratio : callable
-        ``ratio(a, d)`` is a/d for d ≥ 0, and 0 where d is 0: a second moment of zero says that
-        nothing was added to it, or that what was added has underflowed, and gives no scale to
-        divide by. A NaN stays a NaN.
+
+@overload(sqrt)
+def _compile_sqrt(x):
+    def compiled(x):
+        return math.sqrt(x)  # CUDA does not compile NumPy's
+
+    return compiled
+
+
+def ratio(a, d):
+    """a/d for d ≥ 0, and 0 where d is 0.
+
+    A second moment of zero, a total or a weight of zero says that nothing was added, or that what
+    was added has underflowed: it gives no scale to divide by. A NaN stays a NaN.
     """
-
-    sqrt: Callable[[Any], Any]
-    ratio: Callable[[Any, Any], Any]
-
-
-def _array_ratio(a, d):
     quotient = np.zeros(np.broadcast_shapes(np.shape(a), np.shape(d)), np.result_type(a, d))
-    return np.divide(a, d, out=quotient, where=d != 0)
+    return np.divide(a, d, out=quotient, where=d != 0)[()]
 
 
-@register_jitable
-def _scalar_ratio(a, d):
-    # the division comes first, on every path, so that loops over columns vectorise
-    quotient = a / d
-    return d if d == 0 else quotient
+@overload(ratio)
+def _compile_ratio(a, d):
+    def compiled(a, d):
+        # the division comes first, on every path, so that loops over columns vectorise
+        quotient = a / d
+        return d if d == 0 else quotient
+
+    return compiled
 
 
-ARRAYS = Arithmetic(np.sqrt, _array_ratio)
-SCALARS = Arithmetic(math.sqrt, _scalar_ratio)
+def lower(a, b):
+    """The smaller of two numbers."""
+    return np.minimum(a, b)
+
+
+@overload(lower)
+def _compile_lower(a, b):
+    def compiled(a, b):
+        return a if a < b else b  # a plain comparison vectorises, ``min`` does not
+
+    return compiled
+
+
+def higher(a, b):
+    """The larger of two numbers; `lower` and `higher` of a pair are the pair, sorted."""
+    return np.maximum(a, b)
+
+
+@overload(higher)
+def _compile_higher(a, b):
+    def compiled(a, b):
+        return b if a < b else a
+
+    return compiled

@@ -6,7 +6,9 @@ that says which; a rule names its moments, a store keeps them.
 
 from typing import NamedTuple
 
-import numpy as np
+from numba.extending import register_jitable
+
+from sketchlab.rules.arithmetic import higher
 
 __all__ = ["FIRST", "SECOND", "Moment", "usable"]
 
@@ -30,10 +32,11 @@ FIRST = Moment("m", squared=False)
 SECOND = Moment("v", squared=True)
 
 
-def usable(moment, estimate):
+@register_jitable
+def usable(squared, estimate, zero):
     """A store's answer as a rule may use it: a second moment is never below zero.
 
     A count-sketch, and a count-min sketch with ``lazy`` or ``bucket`` decay, can answer with a
-    negative second moment, of which no square root can be taken.
+    negative second moment, of which no square root can be taken. `zero` is of the estimate's type.
     """
-    return np.maximum(estimate, 0) if moment.squared else estimate
+    return higher(estimate, zero) if squared else estimate

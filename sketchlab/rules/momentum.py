@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 from sketchlab.rules.moments import FIRST
 from sketchlab.rules.rule import Rule
 
-__all__ = ["MomentumRule", "MomentumScalars", "make_change"]
+__all__ = ["MomentumRule", "MomentumScalars", "change"]
 
 
 class MomentumScalars(NamedTuple):
@@ -17,13 +17,9 @@ class MomentumScalars(NamedTuple):
     momentum_rate: float  # lr·momentum for Nesterov, else lr
 
 
-def make_change(arithmetic):
-    """What a step takes from a parameter; `arithmetic` is unused, every rule is made alike."""
-
-    def momentum(h, g, m, v):
-        return h.gradient_rate * g + h.momentum_rate * m
-
-    return momentum
+def change(h, g, m, v):
+    """What a step takes from a parameter."""
+    return h.gradient_rate * g + h.momentum_rate * m
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from sketchlab.rules.arithmetic import ratio, sqrt
 from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import SECOND
 from sketchlab.rules.rule import Rule
@@ -12,8 +13,8 @@ __all__ = [
     "ClippedRMSpropScalars",
     "RMSpropRule",
     "RMSpropScalars",
-    "make_change",
-    "make_clipped_change",
+    "change",
+    "clipped_change",
 ]
 
 
@@ -36,24 +37,14 @@ class ClippedRMSpropScalars(NamedTuple):
     limit: float  # of g/√ṽ
 
 
-def make_change(arithmetic):
+def change(h, g, m, v):
     """What a step takes from a parameter."""
-    sqrt, ratio = arithmetic
-
-    def rmsprop(h, g, m, v):
-        return ratio(h.lr * g, sqrt(v) * h.root_correction + h.eps)
-
-    return rmsprop
+    return ratio(h.lr * g, sqrt(v) * h.root_correction + h.eps)
 
 
-def make_clipped_change(arithmetic):
+def clipped_change(h, g, m, v):
     """The same with directions kept to what an exact moment can reach."""
-    sqrt, ratio = arithmetic
-
-    def clipped_rmsprop(h, g, m, v):
-        return h.lr * within(ratio(g, sqrt(v) * h.root_correction + h.eps), h.limit)
-
-    return clipped_rmsprop
+    return h.lr * within(ratio(g, sqrt(v) * h.root_correction + h.eps), h.limit)
 
 
 @dataclass(frozen=True)

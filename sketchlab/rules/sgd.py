@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sketchlab.rules.rule import Rule
 
-__all__ = ["SGDRule", "SGDScalars", "make_change"]
+__all__ = ["SGDRule", "SGDScalars", "change"]
 
 
 class SGDScalars(NamedTuple):
@@ -15,13 +15,9 @@ class SGDScalars(NamedTuple):
     lr: float
 
 
-def make_change(arithmetic):
-    """What a step takes from a parameter; `arithmetic` is unused, every rule is made alike."""
-
-    def sgd(h, g, m, v):
-        return h.lr * g
-
-    return sgd
+def change(h, g, m, v):
+    """What a step takes from a parameter."""
+    return h.lr * g
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,28 @@
-"""The arithmetic of stores, as scalar functions: written once and run by every backend.
+"""The arithmetic of stores, of arrays or of compiled scalars: written once, run by every backend.
 
 A store works on *cells*: row i of a variable lives in `depth` cells, each a run of `dim` numbers.
 These functions say what a step does to an estimate or to a cell; the loops are elsewhere. They
-take the complement ``keep_less_one`` = keep − 1 ready-made, because a Python literal next to a
-float32 turns compiled arithmetic into float64.
+take ``keep_less_one`` = keep − 1 as an argument, because a Python literal beside a float32 turns
+compiled arithmetic into float64.
 """
 
+import numpy as np
 from numba.extending import register_jitable
+
+from sketchlab.rules.arithmetic import higher, lower, ratio
 
 __all__ = [
     "active_cell",
+    "bucket_mean",
     "conservative_target",
     "contribution",
-    "higher",
     "lazy_change",
-    "lower",
     "median_of_three",
+    "nearest_code",
     "outer_estimate",
     "own_cell",
+    "smaller_bound",
+    "weighted_scale",
 ]
 
 
@@ -66,24 +71,53 @@ def conservative_target(estimate, contribution):
 
 
 @register_jitable
-def lower(a, b):
-    """The smaller of two scalars (a plain comparison: it vectorises, ``min`` does not)."""
-    return a if a < b else b
-
-
-@register_jitable
-def higher(a, b):
-    """The larger of two scalars; `lower` and `higher` of a pair are the pair, sorted."""
-    return b if a < b else a
-
-
-@register_jitable
 def median_of_three(a, b, c):
-    """The middle one of three scalars."""
+    """The middle one of three numbers."""
     return higher(lower(a, b), lower(higher(a, b), c))
 
 
 @register_jitable
 def outer_estimate(row_sum, column_sum, total):
-    """What a rank-one store answers: row sum · column sum / total (Shazeer & Stern 2018)."""
-    return row_sum * (column_sum / total)
+    """What a rank-one store answers: row sum · column sum / total (Shazeer & Stern 2018).
+
+    Zero while the total is zero: nothing has been added.
+    """
+    return row_sum * ratio(column_sum, total)
+
+
+@register_jitable
+def weighted_scale(multiplier, full_weight, weight):
+    """What turns an answer of a divided table into the store's, where rows have weights.
+
+    The answer becomes the weighted mean of what the row was given, times the weight of a row that
+    every step touches. Zero for a row that was never touched.
+    """
+    return ratio(multiplier * full_weight, weight)
+
+
+@register_jitable
+def bucket_mean(full_weight, total, weight):
+    """The weighted mean of a bucket, total / weight, times the weight of a row always touched.
+
+    Zero for a bucket that was never touched. The factor comes first: a mean can overflow where
+    `full_weight` times it does not.
+    """
+    return ratio(full_weight * total, weight)
+
+
+@register_jitable
+def smaller_bound(row_bound, column_bound):
+    """What SM3 answers: the smaller of the two bounds of an entry."""
+    return lower(row_bound, column_bound)
+
+
+@register_jitable
+def nearest_code(lines, magnitude):
+    """The code of the number nearest to a magnitude in [0, 1]; see `code_book.code_lines`.
+
+    In the middle between two numbers it is the code of the larger one.
+    """
+    code = lines[0, 0] * magnitude
+    for place in range(1, lines.shape[0]):
+        code = lower(code, lines[place, 0] * magnitude + lines[place, 1])
+    return np.uint8(code + lines.dtype.type(0.5))

@@ -68,10 +68,8 @@ class BucketMeanStore(LiveStore):
         slots = self.sums.slots(rows)
         weights = self.weights.flat_cells[slots]
         touched = np.where(weights == 0, 1, weights)  # an untouched bucket has the sum 0
-        means = self.sums.flat_cells[slots]
-        means *= self.dtype.type(
-            self.full
-        )  # first: a mean of u overflows where F times it does not
+        means = self.sums.flat_cells[slots]  # `arithmetic.bucket_mean`, in place
+        means *= self.dtype.type(self.full)
         means /= touched
         return means.min(axis=0)
 

@@ -23,6 +23,7 @@ from sketchlab.stores.arithmetic import (
     contribution,
     lazy_change,
     own_cell,
+    weighted_scale,
 )
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
 
@@ -184,9 +185,8 @@ class CellStore(ScaledStore):
         """
         if self.weights is None:
             return np.array([self.multiplier], self.dtype)
-        weights = self.weights[rows]
-        full = np.where(weights > 0, self.dtype.type(self.full_weight), 0)
-        return self.dtype.type(self.multiplier) * full / np.where(weights > 0, weights, 1)
+        multiplier, full_weight = map(self.dtype.type, (self.multiplier, self.full_weight))
+        return weighted_scale(multiplier, full_weight, self.weights[rows])
 
     def end_step(self, step: int) -> None:
         """Clean, where the description asks for it at this step."""

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ["SIGN", "code_book", "code_lines", "nearest_codes"]
+__all__ = ["SIGN", "code_book", "code_lines"]
 
 #: The bit of a signed code that stands for minus.
 SIGN = np.uint8(128)
@@ -31,21 +31,13 @@ def code_lines(signed, dtype):
     """Slopes and offsets (E + 1, 2) of code against magnitude, place by place; read-only.
 
     Slopes fall from each place to the next and the lines meet at codes, so that the code of a
-    magnitude is the lowest of all its lines, rounded.
+    magnitude is the lowest of all its lines, rounded; see `arithmetic.nearest_code`.
     """
     top = _top(signed)
     count, width = 2.0 ** np.arange(top + 1), 0.9 * 10.0 ** np.arange(-top, 1)
     lines = np.stack([count / width, count - 1 - count / 9], axis=1)
     lines[0] = 10.0**top, 0.0  # from zero to the first code
     return _frozen(lines, dtype)
-
-
-def nearest_codes(lines, magnitudes):
-    """The code of the number that is nearest to each magnitude in [0, 1]."""
-    codes = lines[0, 0] * magnitudes
-    for slope, offset in lines[1:]:
-        np.minimum(codes, slope * magnitudes + offset, out=codes)
-    return np.rint(codes).astype(np.uint8)
 
 
 def _top(signed):

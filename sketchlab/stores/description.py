@@ -55,10 +55,15 @@ class Description(Generic[Live]):
 
     #: True where the store can hold values of either sign.
     signed: ClassVar[bool] = True
+    #: Why the store cannot live on a device, and what to use there; None where it can.
+    host_only: ClassVar[str | None] = None
 
     def _live(self, n, dim, dtype, zeros):
         """The store itself, allocated and zero."""
-        raise NotImplementedError
+        raise ConfigurationError(
+            f"{type(self).__name__} does not define _live(n, dim, dtype, zeros), which makes its "
+            "live store"
+        )
 
     def allocate(
         self, n: int, dim: int, dtype: DTypeLike = np.float32, *, zeros: Zeros = np.zeros

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sketchlab import hashing
 from sketchlab.annotations import Array, Decay, DType, Rows, Self, Zeros
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.cells import CellStore
@@ -108,13 +109,6 @@ class HeadTailStore(CellStore):
         self._by_row = np.argsort(self.residents)
         self._ordered = self.residents[self._by_row]
 
-    def own_cells(self, rows: Array, slots: Array, signs: Array) -> None:
-        """Make of the tail's slots and signs (depth, k) those of this store, in place."""
-        places = self.places(rows)
-        slots += self.heads
-        slots[:, places >= 0] = places[places >= 0]
-        signs[:, places >= 0] = 1
-
     def slots(self, rows: Array) -> Array:
         """Numbers of the rows' cells in the flattened table, (depth, k)."""
         return self._addresses(rows)[0]
@@ -124,9 +118,14 @@ class HeadTailStore(CellStore):
         return self._addresses(checked_rows(rows, self.n))[1]
 
     def _addresses(self, rows):
-        slots, signs = self.tail.slots(rows), self.tail.signs(rows)
-        self.own_cells(rows, slots, signs)
+        slots, signs, places = self._in_tail(rows), self.tail.signs(rows), self.places(rows)
+        slots[:, places >= 0] = places[places >= 0]
+        signs[:, places >= 0] = 1
         return slots, signs
+
+    def _in_tail(self, rows):
+        """The cells that rows have, or would have, in the tail, (depth, k)."""
+        return hashing.cells(rows, self.constants, self.width, self.heads)
 
     def buckets(self, rows: Rows) -> Array:
         """Buckets that rows have, or would have, in the tail, int64 (depth, k)."""
@@ -179,8 +178,8 @@ class HeadTailStore(CellStore):
         else:
             np.add.at(cells, self.slots(going), self._factors(going) * values)
         if self.description.signed:
-            tail_slots = self.heads + self.tail.slots(coming)
-            np.add.at(cells, tail_slots, -self.tail._factors(coming) * estimates)
+            added = -self.tail._factors(coming) * estimates
+            np.add.at(cells, self._in_tail(coming), added)
         cells[places] = estimates
 
     def _most_active(self):
@@ -339,6 +338,16 @@ class HeadTail(Description[HeadTailStore]):
     def signed(self) -> bool:  # type: ignore[override]
         """True where the tail can hold values of either sign."""
         return self.tail.signed
+
+    @property
+    def host_only(self) -> str | None:  # type: ignore[override]
+        """Why the store cannot live on a device: a head that is found is found on the host."""
+        if self.rows == "first":
+            return None
+        return (
+            'counts touches on the host to find its head: use rows="first", with the table sorted '
+            'by activity, or backend="cpu"'
+        )
 
     @property
     def decay(self) -> Decay | None:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 from sketchlab.annotations import Array, DType, Self, Zeros
-from sketchlab.stores.arithmetic import contribution, lazy_change
-from sketchlab.stores.code_book import SIGN, code_book, code_lines, nearest_codes
+from sketchlab.stores.arithmetic import contribution, lazy_change, nearest_code
+from sketchlab.stores.code_book import SIGN, code_book, code_lines
 from sketchlab.stores.description import Description
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
 from sketchlab.validation import checked_choice, checked_count, checked_flag
@@ -81,7 +81,7 @@ class QuantizedStore(ScaledStore):
         starts = np.arange(0, self.dim, self.block)
         scales = np.maximum.reduceat(magnitudes, starts, axis=1)
         magnitudes /= self._spread(np.where(scales == 0, 1, scales).astype(self.dtype))
-        codes = nearest_codes(np.asarray(self.lines), magnitudes)
+        codes = nearest_code(np.asarray(self.lines), magnitudes)
         if self.description.signed:
             codes |= SIGN * (values < 0)
         self.codes[rows], self.scales[rows] = codes, scales
@@ -133,7 +133,7 @@ class Quantized(Description[QuantizedStore]):
     bits: int = 8
     block: int = 256
     decay: Literal["lazy", "global"] = "lazy"
-    # a keyword, lest it come first: the base class names it too
+    # a keyword, because fields that the base class names come first
     signed: bool = field(default=True, kw_only=True)  # type: ignore[misc]
 
     def __post_init__(self):

@@ -73,10 +73,7 @@ class Rank1Store(RankOneStore):
 
     def estimate(self, rows: Array) -> Array:
         """Row sum · column sum / total, and zero while nothing has been added."""
-        total = self._total()
-        if total == 0:
-            return np.zeros((len(rows), self.dim), self.dtype)
-        return outer_estimate(self.left[rows][:, None], self.right, total)
+        return outer_estimate(self.left[rows][:, None], np.asarray(self.right), self._total())
 
     def _total(self):
         with np.errstate(over="ignore"):
@@ -186,6 +183,10 @@ class Rank1SVD(Description[Rank1SVDStore]):
            [ 0.,  0.],
            [ 2., -6.]])
     """
+
+    host_only: ClassVar[str] = (
+        'decomposes matrices on the host, for analysis only: use Rank1() or backend="cpu"'
+    )
 
     decay: Literal["lazy", "global"] = "lazy"
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from sketchlab import hashing
 from sketchlab.annotations import Array, DType, Rows, Self, Zeros
 from sketchlab.errors import ConfigurationError
@@ -73,8 +71,7 @@ class SketchStore(CellStore):
 
     def slots(self, rows: Array) -> Array:
         """Cell j·width + bucket_j(row) of the flattened table, (depth, k)."""
-        first = np.arange(self.depth)[:, None] * self.width
-        return first + hashing.buckets(rows, self.constants, self.width)
+        return hashing.cells(rows, self.constants, self.width)
 
     def buckets(self, rows: Rows) -> Array:
         """Buckets of rows under every hash function, int64 (depth, k)."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from sketchlab.annotations import Array, DType, Zeros
 from sketchlab.errors import ConfigurationError
-from sketchlab.stores.arithmetic import contribution
+from sketchlab.stores.arithmetic import contribution, smaller_bound
 from sketchlab.stores.description import Description
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
 from sketchlab.validation import checked_choice
@@ -54,7 +54,7 @@ class SM3Store(ScaledStore):
         return self.dtype.type(self.multiplier) * self._read(rows)
 
     def _read(self, rows):
-        return np.minimum(self.row_bounds[rows][:, None], self.column_bounds)
+        return smaller_bound(self.row_bounds[rows][:, None], self.column_bounds)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import battery
 import naive
 import numpy as np
 import pytest
+import test_other_stores
 from agreement import assert_agree
 from battery import Shape, build, initial_table, stream
 
@@ -250,6 +251,30 @@ def test_other_stores_answer_as_on_the_host(store):
         live.scale(0.5)
         live.merge(live)
     assert_equal_stores(there.v, here.v, store)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_codes_are_those_of_the_host(signed):
+    """Also halfway between two of them: 5e-7 of the largest, where codes have signs."""
+    grads = np.array([[1.0, 5e-7, 5e-8, -1.5e-6, 0.25]], np.float32)
+    grads, codes = grads if signed else np.sqrt(np.abs(grads)), []
+    for backend in ("cuda", "reference"):
+        here = np.zeros((1, 5), np.float32)
+        table = on_device(here) if backend == "cuda" else here
+        if signed:
+            opt = sl.Momentum(table, 1.0, m=sl.Quantized(), backend=backend)
+        else:
+            opt = sl.Adagrad(table, 1.0, v=sl.Quantized(signed=False), backend=backend)
+        opt.step(on_device(grads) if backend == "cuda" else grads)
+        codes.append(np.asarray((opt.m if signed else opt.v).codes).tolist())
+    assert codes[0] == codes[1]
+
+
+@pytest.mark.parametrize("live", [test_other_stores.ExactStore, test_other_stores.NoStore])
+def test_unknown_stores_are_refused(live):
+    table = on_device(np.zeros((4, 2), np.float32))
+    with pytest.raises(sl.ConfigurationError, match="has no kernels"):
+        sl.Adam(table, v=test_other_stores.OtherStore(live), backend="cuda")
 
 
 @pytest.mark.parametrize(

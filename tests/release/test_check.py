@@ -22,4 +22,7 @@ def test_other_files_are_seen(name):
 
 
 def test_missing_files_are_seen():
-    assert absent(WHEEL[2:]) == ["sketchlab/__init__.py is missing", "sketchlab/py.typed is missing"]
+    assert absent(WHEEL[2:]) == [
+        "sketchlab/__init__.py is missing",
+        "sketchlab/py.typed is missing",
+    ]

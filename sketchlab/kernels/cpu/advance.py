@@ -28,7 +28,8 @@ from sketchlab.kernels.cpu.views import (
     is_written,
     locate,
 )
-from sketchlab.stores.arithmetic import contribution, higher, own_cell
+from sketchlab.rules.arithmetic import higher
+from sketchlab.stores.arithmetic import contribution, own_cell
 
 __all__ = ["CHUNK", "advance", "owners_of_cells"]
 

@@ -7,12 +7,11 @@ behind the other.
 
 from numba.extending import register_jitable
 
+from sketchlab.rules.arithmetic import higher, lower
 from sketchlab.stores.arithmetic import (
     conservative_target,
     contribution,
-    higher,
     lazy_change,
-    lower,
     median_of_three,
     own_cell,
 )

@@ -1,20 +1,20 @@
 """The last part of a step: variables read, the rule applied, parameters moved."""
 
 from numba import prange
-from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.columns import advance_own
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
 from sketchlab.kernels.cpu.views import BUCKET, GIVEN, OWN, UNKEPT
+from sketchlab.kernels.numba_private import inlined
 from sketchlab.kernels.rule import update
-from sketchlab.stores.arithmetic import higher
+from sketchlab.rules import usable
 
 __all__ = ["move"]
 
 
-@register_jitable(forceinline=True)
+@inlined
 def prefetch_moment(view, work, rows, i):
     """Ask for the cells of row number i."""
     if view.mode == OWN:
@@ -23,7 +23,7 @@ def prefetch_moment(view, work, rows, i):
         prefetch_cells(view.cells, work.slots[view.place], view.constants.shape[0], i)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def read_moment(view, now, work, rows, start, stop, tile_rows, gradient, ordered, answer):
     """The answers of a tile, own cells advancing first; what they are yet to be multiplied by.
 
@@ -96,7 +96,6 @@ def move(
                 second, second_now, work, rows, start, stop, tile_rows, g, ordered, v
             )
             for c in range(size):
-                # a second moment is used as no less than zero, see `rules.usable`
-                x[c] = update(h, x[c], g[c], m_scale * m[c], higher(v_scale * v[c], zero))
+                x[c] = update(h, x[c], g[c], m_scale * m[c], usable(True, v_scale * v[c], zero))
             if tile_rows > 1:
                 scatter(x, table, rows, start, stop)

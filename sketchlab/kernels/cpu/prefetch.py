@@ -5,10 +5,10 @@ read. Asking for the next rows while one is worked on shortens a pass over cold 
 half.
 """
 
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, register_jitable
+from numba.extending import register_jitable
+
+from sketchlab.kernels.numba_private import prefetch_line
 
 __all__ = ["prefetch_cells", "prefetch_row", "rows_ahead"]
 
@@ -24,28 +24,12 @@ def rows_ahead(table):
     return max(1, min(_MOST_AHEAD, _BYTES_AHEAD // table.strides[0]))
 
 
-@intrinsic
-def _prefetch(typingctx, address):
-    """One cache line, for reading or writing, to be kept in all levels of the cache."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
-        number = cgutils.int32_t
-        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
-        builder.call(function, [pointer, read, keep, data])
-        return context.get_dummy_value()
-
-    return types.void(types.uintp), generate
-
-
 @register_jitable
 def prefetch_row(table, row):
     """Ask for a row of a C-contiguous table."""
     start = table.ctypes.data + row * table.strides[0]
     for line in range(min(_MOST_LINES, (table.strides[0] + _LINE - 1) // _LINE)):
-        _prefetch(types.uintp(start + line * _LINE))
+        prefetch_line(types.uintp(start + line * _LINE))
 
 
 @register_jitable

@@ -1,7 +1,7 @@
 """Tiles: the rows that a kernel works on at once, as runs of contiguous numbers.
 
 A row of many columns is a tile by itself and is worked on where it lies. Rows of few columns, down
-to single numbers, would spend their time on the way into and out of short loops: a tile gathers as
+to single numbers, would spend their time on entering and leaving short loops: a tile gathers as
 many of them as fill a buffer in the nearest cache.
 """
 

@@ -13,6 +13,7 @@ __all__ = [
     "CONSERVATIVE",
     "GIVEN",
     "LAZY",
+    "NO_ROWS",
     "OWN",
     "UNKEPT",
     "Now",
@@ -21,12 +22,19 @@ __all__ = [
     "answers_first",
     "is_written",
     "locate",
+    "unkept",
+    "view_of_cells",
 ]
 
 # How a step advances a moment. UNKEPT: the rule keeps none. GIVEN: the cells are answers already,
 # one for each row of the step. OWN: every row of the table has a cell to itself. The others say how
 # the cells of a sketch change.
 UNKEPT, GIVEN, OWN, ADD, LAZY, BUCKET, CONSERVATIVE = range(7)
+_MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
+
+NO_ROWS = np.empty(0, np.int64)
+_NO_HASHES = np.empty((0, 4), np.uint64)
+_ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
 
 
 class View(NamedTuple):
@@ -62,6 +70,29 @@ class Work(NamedTuple):
     active: np.ndarray  # (cells,): the step's rows in each, of every moment with bucket decay
 
 
+def unkept(cells):
+    """The view of a moment that is not kept, and its numbers."""
+    zero = cells.dtype.type(0)
+    view = View(cells, _NO_HASHES, UNKEPT, place=0, median=False, squared=False, heads=0, width=0)
+    return view, Now(zero, zero, _ONE[cells.dtype], NO_ROWS)
+
+
+def view_of_cells(store, moment):
+    """The view of a store made of cells."""
+    if store.private:
+        return unkept(store.flat_cells)[0]._replace(mode=OWN, squared=moment.squared)
+    return View(
+        store.flat_cells,
+        store.constants,
+        mode=CONSERVATIVE if store.conservative else _MODES[store.decay],
+        place=int(moment.squared),
+        median=store.description.signed,
+        squared=moment.squared,
+        heads=store.heads,
+        width=store.width,
+    )
+
+
 @register_jitable
 def is_written(view):
     """Whether the changes of all rows are written down before the first is made."""
@@ -77,16 +108,16 @@ def answers_first(view):
 @register_jitable
 def locate(view, now, rows, start, stop, slots, signs):
     """Fill in the slots and signs of rows number `start` to `stop`."""
-    constants, width, places = view.constants, np.uint64(view.width), now.places
+    constants, places = view.constants, now.places
+    width, heads = np.uint64(view.width), np.uint64(view.heads)
     for j in range(constants.shape[0]):
-        first = view.heads + j * view.width
         for i in range(start, stop):
             row = np.uint64(rows[i])
-            found = hashing.bucket(row, constants[j, 0], constants[j, 1], width)
-            slots[j, i] = first + np.int64(found)
+            factor, addend = constants[j, 0], constants[j, 1]
+            slots[j, i] = hashing.cell(row, factor, addend, np.uint64(j), width, heads)
             signs[j, i] = 1
-            if view.median and hashing.sign_bit(row, constants[j, 2], constants[j, 3]) != 0:
-                signs[j, i] = -1
+            if view.median:
+                signs[j, i] = hashing.sign(row, constants[j, 2], constants[j, 3])
         if places.size > 0:
             for i in range(start, stop):
                 if places[i] >= 0:

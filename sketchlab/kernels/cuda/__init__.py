@@ -7,8 +7,8 @@
 ``advance``, ``factors``  the kernels that advance sketches and rank-one stores
 ``row_wise``, ``sm3``,    views and kernels of the stores of these names
 ``quantized``, ``means``
-``views``, ``active``     stores and active rows as kernels see them, told apart by type
-``sorting``               a stable radix sort, by which equal rows meet
+``views``, ``active``     stores and active rows as kernels see them, each kind a type
+``sorting``               a stable radix sort, which groups equal rows
 ``arrays``, ``inputs``    device arrays: the callers', and those of stores
 ``driver``                numba-cuda itself, its errors, and how kernels are launched
 ========================  =======================================================================

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from numba.extending import overload
+from sketchlab.kernels.numba_private import by_type
 
 __all__ = ["EveryRow", "SortedRows", "gradient_at", "row_at"]
 
@@ -25,11 +25,6 @@ class SortedRows(NamedTuple):
     order: object  # int64 (k,)
 
 
-def row_at(active, i):
-    """The row of item i, or -1 where the item has none of its own."""
-    return _ROWS[type(active)](active, i)
-
-
 def _row_itself(active, i):
     return i
 
@@ -41,17 +36,9 @@ def _first_of_group(active, i):
     return row
 
 
-_ROWS = {EveryRow: _row_itself, SortedRows: _first_of_group}
-
-
-@overload(row_at)
-def _compile_row_at(active, i):
-    return _ROWS.get(getattr(active, "instance_class", None))
-
-
-def gradient_at(active, grads, i, c):
-    """Column c of the gradient of item i; those of equal rows are summed in the given order."""
-    return _GRADIENTS[type(active)](active, grads, i, c)
+@by_type({EveryRow: _row_itself, SortedRows: _first_of_group})
+def row_at(active, i):
+    """The row of item i, or -1 where the item has none of its own."""
 
 
 def _gradient_itself(active, grads, i, c):
@@ -67,9 +54,6 @@ def _gradient_sum(active, grads, i, c):
     return total
 
 
-_GRADIENTS = {EveryRow: _gradient_itself, SortedRows: _gradient_sum}
-
-
-@overload(gradient_at)
-def _compile_gradient_at(active, grads, i, c):
-    return _GRADIENTS.get(getattr(active, "instance_class", None))
+@by_type({EveryRow: _gradient_itself, SortedRows: _gradient_sum})
+def gradient_at(active, grads, i, c):
+    """Column c of the gradient of item i; those of equal rows are summed in the given order."""

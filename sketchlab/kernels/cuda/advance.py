@@ -1,6 +1,6 @@
 """Kernels that advance the cells of sketches: x ← keep·x + gain·u, all reads before all writes.
 
-What is added (or what cells are raised to) comes from a *source*, told apart by type: straight
+What is added (or what cells are raised to) comes from a *source*, whose type says how: straight
 from the gradient, or through the store's own answer. Answers must be those of before the step,
 so either they were taken from a snapshot of the cells, or the changes were written down by
 `find_changes` before any cell moved; the backend takes what is smaller.
@@ -9,7 +9,6 @@ so either they were taken from a snapshot of the cells, or the changes were writ
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import overload
 
 from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.driver import cuda
@@ -30,11 +29,12 @@ from sketchlab.kernels.cuda.views import (
     sign_of,
     slot_of,
 )
+from sketchlab.kernels.numba_private import by_type
+from sketchlab.rules.arithmetic import higher
 from sketchlab.stores.arithmetic import (
     active_cell,
     conservative_target,
     contribution,
-    higher,
     lazy_change,
 )
 
@@ -88,11 +88,6 @@ class Known(NamedTuple):
     change: object
 
 
-def change_at(source, view, active, grads, row, i, c):
-    """What item i, which is `row`, does to column c of its cells."""
-    return _CHANGES[type(source)](source, view, active, grads, row, i, c)
-
-
 def _plain(source, view, active, grads, row, i, c):
     return contribution(view.squared, source.gain, gradient_at(active, grads, i, c))
 
@@ -115,17 +110,9 @@ def _known(source, view, active, grads, row, i, c):
     return source.change[i, c]
 
 
-_CHANGES = {Plain: _plain, Touch: _touch, Lazy: _lazy, Target: _target, Known: _known}
-
-
-@overload(change_at)
-def _compile_change_at(source, view, active, grads, row, i, c):
-    return _CHANGES.get(getattr(source, "instance_class", None))
-
-
-def put(view, slot, c, value):
-    """Bring a change into a cell that other threads change too."""
-    _PUT[type(view)](view, slot, c, value)
+@by_type({Plain: _plain, Touch: _touch, Lazy: _lazy, Target: _target, Known: _known})
+def change_at(source, view, active, grads, row, i, c):
+    """What item i, which is `row`, does to column c of its cells."""
 
 
 def _add(view, slot, c, value):
@@ -136,17 +123,9 @@ def _raise(view, slot, c, value):
     cuda.atomic.max(view.cells, (slot, c), value)
 
 
-_PUT = {MedianCells: _add, MinimumCells: _add, MaximumCells: _raise}
-
-
-@overload(put)
-def _compile_put(view, slot, c, value):
-    return _PUT.get(getattr(view, "instance_class", None))
-
-
-def changed(view, value, change):
-    """The same for a cell that this thread owns: its new value."""
-    return _CHANGED[type(view)](view, value, change)
+@by_type({MedianCells: _add, MinimumCells: _add, MaximumCells: _raise})
+def put(view, slot, c, value):
+    """Bring a change into a cell that other threads change too."""
 
 
 def _sum(view, value, change):
@@ -157,12 +136,9 @@ def _maximum(view, value, change):
     return higher(value, change)
 
 
-_CHANGED = {MedianCells: _sum, MinimumCells: _sum, MaximumCells: _maximum}
-
-
-@overload(changed)
-def _compile_changed(view, value, change):
-    return _CHANGED.get(getattr(view, "instance_class", None))
+@by_type({MedianCells: _sum, MinimumCells: _sum, MaximumCells: _maximum})
+def changed(view, value, change):
+    """The same for a cell that this thread owns: its new value."""
 
 
 # -- kernels -----------------------------------------------------------------------------------

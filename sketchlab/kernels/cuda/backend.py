@@ -9,12 +9,11 @@ from sketchlab.kernels.cuda.arrays import empty, overlap, stream_of, zeros
 from sketchlab.kernels.cuda.driver import Launcher
 from sketchlab.kernels.cuda.elementwise import copy_rows, fill
 from sketchlab.kernels.cuda.move import move
-from sketchlab.kernels.cuda.plans import plan_for
+from sketchlab.kernels.cuda.plans import Tools, check_known, plan_for
 from sketchlab.kernels.cuda.sorting import sort
 from sketchlab.kernels.cuda.views import NoMoment
 from sketchlab.kernels.interface import Backend, Given
 from sketchlab.kernels.scratch import Scratch
-from sketchlab.stores import HeadTail, Rank1SVD
 
 __all__ = ["CUDA"]
 
@@ -26,7 +25,7 @@ class CUDA(Backend):
     the CUDA array interface or DLPack. Nothing is copied to the host and the host never waits
     for the device in a step; scratch memory is kept from step to step.
 
-    A sparse step is (1) rows sorted on the device, so that equal ones meet; (2) for every
+    A sparse step is (1) rows sorted on the device, so that equal ones are neighbours; (2) for every
     auxiliary variable in a sketch its cells advanced: changes that depend on answers written
     down first, (k, dim), then added by atomics; (3) one kernel that reads the variables, applies
     the rule and moves the parameters. Exact variables are advanced in (3), where they are read;
@@ -83,18 +82,12 @@ class CUDA(Backend):
 
     def allocate(self, description, n, dim, dtype):
         """A live store of zeros in device memory."""
-        if isinstance(description, Rank1SVD):
-            raise ConfigurationError(
-                f"{description!r} decomposes matrices on the host, for analysis only: use "
-                'Rank1() or backend="cpu"'
-            )
-        if isinstance(description, HeadTail) and description.rows == "frequent":
-            raise ConfigurationError(
-                f"{description!r} counts touches on the host to find its head: use "
-                'rows="first", with the table sorted by activity, or backend="cpu"'
-            )
+        if description.host_only:
+            raise ConfigurationError(f"{description!r} {description.host_only}")
         self._run.use(self._stream)
-        return description.allocate(n, dim, dtype, zeros=zeros(self._run))
+        store = description.allocate(n, dim, dtype, zeros=zeros(self._run))
+        check_known(store)
+        return store
 
     def checks_finite(self, stores):
         """Only where the caller asks for it: the host would wait for the device at every step."""
@@ -132,8 +125,8 @@ class CUDA(Backend):
         items = int(table.shape[0] if rows is None else rows.size)
         n = int(table.shape[0])
         # plans and sorting ask for all the memory; nothing has changed up to there
-        tools = self._run, self._scratch, self._deterministic
-        plans = [plan_for(store, items, *tools) for store in stores]
+        tools = Tools(self._run, self._scratch, self._deterministic)
+        plans = [plan_for(store, items, tools) for store in stores]
         active = EveryRow(n) if rows is None else self._sorted(rows, n)
         ready()
         views = {"m": NoMoment(False), "v": NoMoment(True)}

@@ -1,8 +1,9 @@
-"""The one door to numba-cuda: imported where it can be, and every failure told in one sentence.
+"""The import of numba-cuda, its errors as one-sentence messages, and the launch of kernels.
 
 Plain numba-cuda without a toolkit fails to import with a RuntimeError, and a machine may lack a
-driver, a GPU or a compiler. Modules here take ``cuda`` from this one, so that they can be imported
-(and read, and documented) anywhere; `require` says what is missing when the backend is asked for.
+driver, a GPU or a compiler. The other modules import ``cuda`` from this one, so that they can be
+imported, read and documented on any machine; `require` says what is missing when the backend is
+made.
 """
 
 import warnings

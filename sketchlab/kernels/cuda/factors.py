@@ -10,7 +10,7 @@ from sketchlab.kernels.cuda.loops import (
     item_step,
     row_step,
 )
-from sketchlab.stores.arithmetic import lower
+from sketchlab.rules.arithmetic import lower
 
 __all__ = ["add_column_sums", "add_row_sums", "sum_columns", "total_of"]
 
@@ -28,7 +28,7 @@ def total_of(right, total, most):
 
 
 def sum_columns(source, view, active, items, grads, partial):
-    """Column sums of the changes, of every so many-th row: (parts, dim)."""
+    """Column sums of the changes of rows p, p + parts, …: (parts, dim)."""
     parts, dim = partial.shape
     for part in range(first_row(), parts, row_step()):
         for c in range(first_column(), dim, column_step()):

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from sketchlab.kernels.cuda.views import MOMENTS, MinimumCells, slot_of, usable
-from sketchlab.stores.arithmetic import lower
+from sketchlab.kernels.cuda.views import MOMENTS, MinimumCells, slot_of
+from sketchlab.rules.arithmetic import lower
+from sketchlab.stores.arithmetic import bucket_mean
 
 __all__ = ["Means"]
 
@@ -21,18 +22,17 @@ class Means(NamedTuple):
 
 
 @register_jitable
-def bucket_mean(view, row, j, c):
-    """F · sum by weight in the row's bucket j; an untouched one has the sum 0."""
+def mean_at(view, row, j, c):
+    """The mean of the row's bucket j."""
     slot = slot_of(view.sums, row, j)
-    total, weight = view.full * view.sums.cells[slot, c], view.weights.cells[slot, 0]
-    return total / weight if weight > view.sums.cells.dtype.type(0) else total
+    return bucket_mean(view.full, view.sums.cells[slot, c], view.weights.cells[slot, 0])
 
 
 def _of_means(view, row, c, gradient):
-    answer = bucket_mean(view, row, 0, c)
+    answer = mean_at(view, row, 0, c)
     for j in range(1, len(view.sums.constants) // 4):
-        answer = lower(answer, bucket_mean(view, row, j, c))
-    return usable(view, view.sums.cells, answer)
+        answer = lower(answer, mean_at(view, row, j, c))
+    return answer
 
 
 MOMENTS[Means] = _of_means

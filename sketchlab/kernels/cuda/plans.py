@@ -5,9 +5,14 @@ the optimizer unchanged; then it launches the kernels and gives the view by whic
 answers are read; once they have been read, it finishes.
 """
 
+from functools import singledispatch
+from typing import NamedTuple
+
 import numpy as np
 
+from sketchlab.errors import ConfigurationError
 from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, sm3, sorting
+from sketchlab.kernels.cuda.driver import Launcher
 from sketchlab.kernels.cuda.elementwise import fill
 from sketchlab.kernels.cuda.means import Means
 from sketchlab.kernels.cuda.views import (
@@ -20,29 +25,50 @@ from sketchlab.kernels.cuda.views import (
     PrivateCells,
     RowWeights,
 )
-from sketchlab.stores import CellStore
+from sketchlab.kernels.scratch import Scratch
 from sketchlab.stores.bucket_mean import BucketMeanStore
+from sketchlab.stores.dense import DenseStore
+from sketchlab.stores.head_tail import HeadTailStore
 from sketchlab.stores.quantized import QuantizedStore
 from sketchlab.stores.rank1 import Rank1Store
 from sketchlab.stores.row_wise import RowWiseStore
+from sketchlab.stores.sketches import SketchStore
 from sketchlab.stores.sm3 import SM3Store
 
-__all__ = ["plan_for"]
+__all__ = ["Tools", "check_known", "plan_for"]
 
 # Groups of threads that add up the columns of a rank-one store, each over its share of the rows.
 _PARTS = 256
 
 
-def plan_for(store, items, run, scratch, deterministic):
-    """The plan of one store for a step of `items` rows."""
-    if isinstance(store, BucketMeanStore):
-        return MeanPlan(store, items, run, scratch, deterministic)
-    if not isinstance(store, CellStore):
-        return _PLANS[type(store)](store, items, run, scratch)
-    if store.private:
-        return ExactPlan(store, run)
-    kind = OwnedSketchPlan if deterministic and not store.conservative else SketchPlan
-    return kind(store, items, run, scratch)
+class Tools(NamedTuple):
+    """What plans are made with."""
+
+    run: Launcher
+    scratch: Scratch
+    deterministic: bool
+
+
+@singledispatch
+def plan_for(store, items, tools):
+    """The plan of one store for a step of `items` rows; each kind of store registers its own.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none for this kind of store.
+    """
+    raise ConfigurationError(
+        f'{type(store).__name__}: backend="cuda" has no kernels for this kind of store, use '
+        'backend="cpu" or "reference"'
+    )
+
+
+def check_known(store):
+    """Refuse a store that has no plan, before anything is done with it."""
+    kind = type(store)
+    if plan_for.dispatch(kind) is plan_for.dispatch(object):
+        plan_for(store, 0, None)
 
 
 def _keep_less_one(store, keep):
@@ -71,8 +97,8 @@ class Plan:
 class ExactPlan(Plan):
     """Exact variables move where they are read, in the kernel that moves the parameters."""
 
-    def __init__(self, store, run):
-        self.store, self.run = store, run
+    def __init__(self, store, items, tools):
+        self.store, self.run = store, tools.run
 
     def advance(self, active, items, grads, moment, keep, gain):
         """The view of the store, with what a row's step needs."""
@@ -86,8 +112,8 @@ class ExactPlan(Plan):
 class SketchPlan(Plan):
     """Sketches are advanced by atomics, before any answer is read; after it under `bucket`."""
 
-    def __init__(self, store, items, run, scratch):
-        self.store, self.run, self.scratch = store, run, scratch
+    def __init__(self, store, items, tools):
+        self.store, self.run, self.scratch = store, tools.run, tools.scratch
         self.cells = count, dim = store.flat_cells.shape
         # Changes that depend on answers need those of before the step: from a copy of the cells
         # or written down for each row, whichever is smaller.
@@ -96,7 +122,7 @@ class SketchPlan(Plan):
         self.later = None
         if self.answers:
             shape = self.cells if self.copies else (items, dim)
-            self.before = scratch.array("before", shape, store.dtype)
+            self.before = self.scratch.array("before", shape, store.dtype)
         self.reserve(items)
 
     def reserve(self, items):
@@ -199,10 +225,12 @@ class OwnedTouchPlan(TouchPlan, OwnedSketchPlan):
 class MeanPlan(Plan):
     """Sums and weights of buckets, each a sketch to which the step adds."""
 
-    def __init__(self, store, items, run, scratch, deterministic):
-        kinds = (OwnedSketchPlan, OwnedTouchPlan) if deterministic else (SketchPlan, TouchPlan)
+    def __init__(self, store, items, tools):
+        kinds = SketchPlan, TouchPlan
+        if tools.deterministic:
+            kinds = OwnedSketchPlan, OwnedTouchPlan
         both = zip(kinds, (store.sums, store.weights))
-        self.store, self.plans = store, [kind(part, items, run, scratch) for kind, part in both]
+        self.store, self.plans = store, [kind(part, items, tools) for kind, part in both]
 
     def advance(self, active, items, grads, moment, keep, gain):
         """Take the step; the view of the store."""
@@ -214,11 +242,11 @@ class MeanPlan(Plan):
 class FactorPlan(Plan):
     """Row and column sums of rank-one stores, added up in a fixed order."""
 
-    def __init__(self, store, items, run, scratch):
-        self.store, self.run = store, run
-        self.total = scratch.array("total", (1,), store.dtype)
+    def __init__(self, store, items, tools):
+        self.store, self.run = store, tools.run
+        self.total = tools.scratch.array("total", (1,), store.dtype)
         parts = min(_PARTS, max(items, 1))
-        self.partial = scratch.array("partial", (parts, store.dim), store.dtype)
+        self.partial = tools.scratch.array("partial", (parts, store.dim), store.dtype)
         self.most = store.dtype.type(np.finfo(store.dtype).max)
 
     def advance(self, active, items, grads, moment, keep, gain):
@@ -244,8 +272,8 @@ class FactorPlan(Plan):
 class RowWisePlan(Plan):
     """One value a row, moved by the thread that has the row."""
 
-    def __init__(self, store, items, run, scratch):
-        self.store, self.run = store, run
+    def __init__(self, store, items, tools):
+        self.store, self.run = store, tools.run
 
     def advance(self, active, items, grads, moment, keep, gain):
         """Take the step; the view of the store."""
@@ -261,11 +289,10 @@ class RowWisePlan(Plan):
 class SM3Plan(Plan):
     """Bounds of rows and columns: all targets of columns are found before a row's bound moves."""
 
-    def __init__(self, store, items, run, scratch):
-        self.store, self.run = store, run
+    def __init__(self, store, items, tools):
+        self.store, self.run = store, tools.run
         parts = min(_PARTS, max(items, 1))
-        self.partial = scratch.array("partial", (parts, store.dim), store.dtype)
-        self.most = store.dtype.type(np.finfo(store.dtype).max)
+        self.partial = tools.scratch.array("partial", (parts, store.dim), store.dtype)
 
     def advance(self, active, items, grads, moment, keep, gain):
         """Take the step; the view of the store."""
@@ -284,8 +311,8 @@ class SM3Plan(Plan):
 class QuantizedPlan(Plan):
     """Blocks of codes, each advanced by one thread."""
 
-    def __init__(self, store, items, run, scratch):
-        self.store, self.run = store, run
+    def __init__(self, store, items, tools):
+        self.store, self.run = store, tools.run
 
     def advance(self, active, items, grads, moment, keep, gain):
         """Take the step; the view of the store."""
@@ -305,9 +332,16 @@ class QuantizedPlan(Plan):
         return view
 
 
-_PLANS = {
-    Rank1Store: FactorPlan,
-    RowWiseStore: RowWisePlan,
-    SM3Store: SM3Plan,
-    QuantizedStore: QuantizedPlan,
-}
+plan_for.register(DenseStore, ExactPlan)
+plan_for.register(BucketMeanStore, MeanPlan)
+plan_for.register(Rank1Store, FactorPlan)
+plan_for.register(RowWiseStore, RowWisePlan)
+plan_for.register(SM3Store, SM3Plan)
+plan_for.register(QuantizedStore, QuantizedPlan)
+
+
+@plan_for.register(SketchStore)
+@plan_for.register(HeadTailStore)
+def _plan_of_sketch(store, items, tools):
+    kind = OwnedSketchPlan if tools.deterministic and not store.conservative else SketchPlan
+    return kind(store, items, tools)

@@ -7,8 +7,9 @@ from numba.extending import register_jitable
 
 from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.loops import column_step, first_column, first_row, row_step
-from sketchlab.kernels.cuda.views import MOMENTS, usable
-from sketchlab.stores.arithmetic import contribution, higher, lazy_change, lower
+from sketchlab.kernels.cuda.views import MOMENTS
+from sketchlab.rules.arithmetic import higher
+from sketchlab.stores.arithmetic import contribution, lazy_change, nearest_code
 from sketchlab.stores.code_book import SIGN
 
 __all__ = ["Codes", "code_blocks_anew"]
@@ -41,15 +42,6 @@ def moved(view, active, grads, row, i, c, keep_less_one, gain):
     return value + lazy_change(value, added, keep_less_one)
 
 
-@register_jitable
-def nearest_code(lines, magnitude):
-    """The code of the number that is nearest to a magnitude in [0, 1]."""
-    code = lines[0, 0] * magnitude
-    for place in range(1, lines.shape[0]):
-        code = lower(code, lines[place, 0] * magnitude + lines[place, 1])
-    return np.uint8(code + lines.dtype.type(0.5))
-
-
 def code_blocks_anew(view, active, items, grads, keep_less_one, gain):
     """Take the step of every active row, one thread a block."""
     codes, scales, zero = view.codes, view.scales, view.scales.dtype.type(0)
@@ -74,7 +66,7 @@ def code_blocks_anew(view, active, items, grads, keep_less_one, gain):
 
 
 def _of_codes(view, row, c, gradient):
-    return usable(view, view.scales, view.multiplier * decoded(view, row, c))
+    return view.multiplier * decoded(view, row, c)
 
 
 MOMENTS[Codes] = _of_codes

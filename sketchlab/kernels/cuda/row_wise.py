@@ -6,7 +6,7 @@ import numpy as np
 
 from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.loops import first_item, item_step
-from sketchlab.kernels.cuda.views import MOMENTS, usable
+from sketchlab.kernels.cuda.views import MOMENTS
 from sketchlab.stores.arithmetic import contribution, lazy_change
 
 __all__ = ["RowValues", "move_row_values"]
@@ -33,7 +33,7 @@ def move_row_values(view, active, items, grads, keep_less_one, gain):
 
 
 def _of_row(view, row, c, gradient):
-    return usable(view, view.values, view.multiplier * view.values[row])
+    return view.multiplier * view.values[row]
 
 
 MOMENTS[RowValues] = _of_row

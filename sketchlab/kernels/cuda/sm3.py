@@ -17,8 +17,9 @@ from sketchlab.kernels.cuda.loops import (
     item_step,
     row_step,
 )
-from sketchlab.kernels.cuda.views import MOMENTS, usable
-from sketchlab.stores.arithmetic import conservative_target, contribution, higher, lower
+from sketchlab.kernels.cuda.views import MOMENTS
+from sketchlab.rules.arithmetic import higher
+from sketchlab.stores.arithmetic import conservative_target, contribution, smaller_bound
 
 __all__ = ["Bounds", "find_column_targets", "raise_column_bounds", "raise_row_bounds"]
 
@@ -33,20 +34,14 @@ class Bounds(NamedTuple):
 
 
 @register_jitable
-def smaller_bound(view, row, c):
-    """The answer for column c of a row, not yet times the multiplier."""
-    return lower(view.rows[row], view.columns[c])
-
-
-@register_jitable
 def target_at(view, active, grads, gain, row, i, c):
     """What both bounds of column c of item i, which is `row`, must at least be."""
     added = contribution(view.squared, gain, gradient_at(active, grads, i, c))
-    return conservative_target(smaller_bound(view, row, c), added)
+    return conservative_target(smaller_bound(view.rows[row], view.columns[c]), added)
 
 
 def find_column_targets(view, active, items, grads, gain, partial):
-    """The largest target of each column among every so many-th row: (parts, dim)."""
+    """The largest target of each column over rows p, p + parts, …: (parts, dim)."""
     parts, dim = partial.shape
     for part in range(first_row(), parts, row_step()):
         for c in range(first_column(), dim, column_step()):
@@ -77,7 +72,7 @@ def raise_column_bounds(columns, partial):
 
 
 def _of_bounds(view, row, c, gradient):
-    return usable(view, view.rows, view.multiplier * smaller_bound(view, row, c))
+    return view.multiplier * smaller_bound(view.rows[row], view.columns[c])
 
 
 MOMENTS[Bounds] = _of_bounds

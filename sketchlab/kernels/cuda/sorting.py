@@ -1,8 +1,8 @@
-"""A stable radix sort on the device: by it equal rows meet, and the rows of a cell.
+"""A stable radix sort on the device: it groups equal rows, and the rows of a cell.
 
 Each of `parts` threads owns a run of the keys and its own counters, so no atomics are needed and
-the order is always the same. Keys that come in ascending order are only copied along, which is
-known on the device alone: the host never waits. A pass over `DIGIT_BITS` bits reads and writes
+the order is always the same. Keys that are in ascending order already are only copied; the device
+finds that out itself, so that the host never waits. A pass over `DIGIT_BITS` bits reads and writes
 32 bytes a key; a full sort takes ⌈bits / DIGIT_BITS⌉ passes of three launches.
 """
 
@@ -65,7 +65,7 @@ def sort(run, scratch, name, keys, order, bits):
 
 
 def clear(unsorted):
-    """Begin with the belief that keys are in order."""
+    """Set the flag to 0: no key is known to be smaller than the one before it."""
     if first_item() == 0:
         unsorted[0] = 0
 

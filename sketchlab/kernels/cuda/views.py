@@ -1,7 +1,7 @@
-"""Live stores as kernels see them: tuples of arrays and numbers, told apart by type.
+"""Live stores as kernels see them: tuples of arrays and numbers, a type for each kind.
 
 The type of a view says how a row is read, so each kernel is compiled for exactly the stores that
-it meets. Hash constants travel as a tuple of numbers: they arrive in the GPU's constant memory,
+it is given. Hash constants are passed as a tuple of numbers: they lie in the GPU's constant memory,
 and the depth of a sketch is known when its kernel is compiled. Cells are found by hashing on the
 fly; no list of cells is ever stored.
 """
@@ -14,13 +14,14 @@ from numba.extending import overload, register_jitable
 
 from sketchlab import hashing
 from sketchlab.kernels.cuda.driver import cuda, device
+from sketchlab.kernels.numba_private import by_type, class_of
+from sketchlab.rules.arithmetic import higher, lower
 from sketchlab.stores.arithmetic import (
     contribution,
-    higher,
-    lower,
     median_of_three,
     outer_estimate,
     own_cell,
+    weighted_scale,
 )
 
 __all__ = [
@@ -39,14 +40,13 @@ __all__ = [
     "read",
     "sign_of",
     "slot_of",
-    "usable",
 ]
 
 
 class NoWeights(NamedTuple):
-    """Answers are as they are: times one."""
+    """Answers are times the multiplier alone; no tuple is empty."""
 
-    full: np.floating
+    one: np.floating
 
 
 class RowWeights(NamedTuple):
@@ -135,8 +135,8 @@ def slot_of(view, row, j):
     if row < view.heads:
         return np.int64(row)
     multiplier, addend = view.constants[4 * j], view.constants[4 * j + 1]
-    found = hashing.bucket(np.uint64(row), multiplier, addend, view.width)
-    return view.heads + np.int64(found) + j * np.int64(view.width)
+    heads = np.uint64(view.heads)
+    return hashing.cell(np.uint64(row), multiplier, addend, np.uint64(j), view.width, heads)
 
 
 @register_jitable
@@ -145,29 +145,20 @@ def has_cell(view, row, j):
     return j == 0 or row >= view.heads
 
 
-def sign_of(view, row, j, value):
-    """`value` with the row's sign under hash function j."""
-    return _SIGNED[type(view)](view, row, j, value)
-
-
 def _hashed_sign(view, row, j, value):
     if row < view.heads:
         return value
     multiplier, addend = view.constants[4 * j + 2], view.constants[4 * j + 3]
-    negative = hashing.sign_bit(np.uint64(row), multiplier, addend)
-    return -value if negative != np.uint64(0) else value
+    return view.cells.dtype.type(hashing.sign(np.uint64(row), multiplier, addend)) * value
 
 
 def _no_sign(view, row, j, value):
     return value
 
 
-_SIGNED = {MedianCells: _hashed_sign, MinimumCells: _no_sign, MaximumCells: _no_sign}
-
-
-@overload(sign_of)
-def _compile_sign_of(view, row, j, value):
-    return _SIGNED.get(getattr(view, "instance_class", None))
+@by_type({MedianCells: _hashed_sign, MinimumCells: _no_sign, MaximumCells: _no_sign})
+def sign_of(view, row, j, value):
+    """`value` with the row's sign under hash function j."""
 
 
 @register_jitable
@@ -188,7 +179,7 @@ def read(view, row, c):
 
 @overload(read)
 def _compile_read(view, row, c):
-    kind = getattr(view, "instance_class", None)
+    kind = class_of(view)
     if kind is Factors:
         return _outer
     if kind in (MedianCells, MinimumCells, MaximumCells):
@@ -210,10 +201,7 @@ def _reader(kind, depth, dtype):
 
 
 def _outer(view, row, c):
-    total = view.total[0]
-    if total == view.left.dtype.type(0):  # nothing has been added yet
-        return total
-    return outer_estimate(view.left[row], view.right[c], total)
+    return outer_estimate(view.left[row], view.right[c], view.total[0])
 
 
 def _minimum(view, row, c):
@@ -248,62 +236,42 @@ def _make_median(depth, dtype):
     return median
 
 
-# -- a moment as the rule may use it -----------------------------------------------------------
+# -- a moment ----------------------------------------------------------------------------------
 
 
-def moment_at(view, row, c, gradient):
-    """The moment of column c of a row, after its step; private cells take it here."""
-    return MOMENTS[type(view)](view, row, c, gradient)
+def _no_weight(weights, multiplier, row):
+    return multiplier
 
 
-@register_jitable
-def usable(view, array, value):
-    """A second moment is never below zero (see ``rules.usable``); zero is of the array's type."""
-    return higher(value, array.dtype.type(0)) if view.squared else value
+def _by_weight(weights, multiplier, row):
+    return weighted_scale(multiplier, weights.full, weights.values[row])
 
 
-def row_scale(weights, row):
-    """What row weights make of an answer."""
-    return _SCALES[type(weights)](weights, row)
-
-
-def _no_scale(weights, row):
-    return weights.full
-
-
-def _scale_by_weight(weights, row):
-    return weights.full / weights.values[row]
-
-
-_SCALES = {NoWeights: _no_scale, RowWeights: _scale_by_weight}
-
-
-@overload(row_scale)
-def _compile_row_scale(weights, row):
-    return _SCALES.get(getattr(weights, "instance_class", None))
+@by_type({NoWeights: _no_weight, RowWeights: _by_weight})
+def row_scale(weights, multiplier, row):
+    """What turns the divided table's answers for a row into the store's."""
 
 
 def _of_sketch(view, row, c, gradient):
-    scale = view.multiplier * row_scale(view.weights, row)
-    return usable(view, view.cells, scale * read(view, row, c))
+    return row_scale(view.weights, view.multiplier, row) * read(view, row, c)
 
 
 def _of_own(view, row, c, gradient):
     before = view.before
     added = contribution(before.squared, view.gain, gradient)
     value = own_cell(read(before, row, c), added, view.keep_less_one)
-    return usable(before, before.cells, before.multiplier * value)
+    return before.multiplier * value
 
 
 def _of_private(view, row, c, gradient):
     added = contribution(view.squared, view.gain, gradient)
     value = own_cell(view.cells[row, c], added, view.keep_less_one)
     view.cells[row, c] = value
-    return usable(view, view.cells, view.multiplier * row_scale(view.weights, row) * value)
+    return row_scale(view.weights, view.multiplier, row) * value
 
 
 def _of_factors(view, row, c, gradient):
-    return usable(view, view.left, read(view, row, c))
+    return read(view, row, c)
 
 
 def _of_none(view, row, c, gradient):
@@ -322,6 +290,6 @@ MOMENTS = {
 }
 
 
-@overload(moment_at)
-def _compile_moment_at(view, row, c, gradient):
-    return MOMENTS.get(getattr(view, "instance_class", None))
+@by_type(MOMENTS)
+def moment_at(view, row, c, gradient):
+    """The moment of column c of a row, after its step; private cells take it here."""
