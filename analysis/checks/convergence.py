@@ -5,6 +5,9 @@ below sup ‖∇f‖², the value that a method which never moves could have, an
 the bound is within `TIGHT` times what is measured. Both are part of the verdict.
 
 * without noise: the largest steps that the conditions allow, ε = 4G√(1−β) and η = ε/(2L);
+* far out: rows on Huber losses, whose gradients stay 1 for as long as a 40th of the steps would
+  take at the mean load of a bucket, and ε = G/10, so small that v̂ decides on the steps (theorem B
+  asks for no relation of ε to β). Rows that ascend, or v̂ that is much too small, show here;
 * with noise (and with rows left out at random, which is noise too): ε = 3G and a tenth (3 %) of the
   largest η, as for ε ≪ G the terms in σ² alone are above sup ‖∇f‖².
 """
@@ -24,13 +27,18 @@ from analysis.lab.intervals import (
     together,
 )
 from analysis.problems.bowls import Bowls
+from analysis.problems.huber_rows import HuberRows
 from analysis.theory.descent import Descent
 from analysis.training.theorem import UncorrectedRMSprop, run
 
 #: Without noise a bound is at most this many times what is measured.
 TIGHT = 10
+#: Steps over those that rows far out need at the mean load.
+_ARRIVAL = 40
+FAR_OUT = "far out"
 INSTANCES = {
     "no noise": {"noise": 0, "touched": 1, "beta": 0.99, "eps": 0.4, "lr": 1},
+    FAR_OUT: {"noise": 0, "touched": 1, "beta": 0.9, "eps": 0.1, "lr": 1},
     "noise": {"noise": 0.5, "touched": 1, "beta": 0.9999, "eps": 3, "lr": 0.1},
     "rows left out": {"noise": 0.5, "touched": 0.3, "beta": 0.9999, "eps": 3, "lr": 0.03},
 }
@@ -59,12 +67,21 @@ def measure(settings, sequence, description, bound_of):
     ``bound_of(run, buckets)`` gives the bound; columns share a draw's hash functions and are
     replicates with noise of their own.
     """
-    problem = Bowls(np.ones(settings["n"]), settings["noise"], settings["touched"])
+    problem = _problem(settings)
     cases = [described(problem, settings, steps) for steps in settings["horizons"]]
     return [
         _one_draw(problem, cases, settings["columns"], description, bound_of, child)
         for child in sequence.spawn(settings["draws"])
     ]
+
+
+def _problem(settings):
+    n = settings["n"]
+    if settings["instance"] != FAR_OUT:
+        return Bowls(np.ones(n), settings["noise"], settings["touched"])
+    case = described(HuberRows(n, 1.0), settings, settings["horizons"][0])
+    height = np.sqrt(1 + n / settings["width"]) + case.eps
+    return HuberRows(n, 1 + case.steps / _ARRIVAL * case.lr / height)
 
 
 def _one_draw(problem, cases, columns, description, bound_of, sequence):
@@ -161,14 +178,19 @@ SIZES = {
     "tiny": {
         "n": 20,
         "widths": [5],
-        "horizons": {"no noise": [300], "noise": [1500]},
+        "horizons": {"no noise": [300], FAR_OUT: [3000], "noise": [1500]},
         "columns": 4,
         "draws": 2,
     },
     "quick": {
         "n": 100,
         "widths": [10, 50],
-        "horizons": {"no noise": [500, 2000], "noise": [2000], "rows left out": [3000]},
+        "horizons": {
+            "no noise": [500, 2000],
+            FAR_OUT: [4000],
+            "noise": [2000],
+            "rows left out": [3000],
+        },
         "columns": 6,
         "draws": 3,
     },
@@ -177,6 +199,7 @@ SIZES = {
         "widths": [10, 40],
         "horizons": {
             "no noise": [1000, 3000],
+            FAR_OUT: [8000],
             "noise": [2000, 6000],
             "rows left out": [6000],
         },
