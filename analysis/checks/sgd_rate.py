@@ -187,8 +187,8 @@ CLAIM = Claim(
         "tiny": {
             "n": 20,
             "width": 8,
-            "horizons": [256, 1024],
-            "columns": 12,
+            "horizons": [128, 512],
+            "columns": 24,
             "draws": 5,
             "tolerance": 0.15,
         },

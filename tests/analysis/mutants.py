@@ -117,3 +117,33 @@ MUTANTS = {
     "never moves": never_moves,
     "rows ignored": rows_are_ignored,
 }
+
+#: Which claims must notice which mutants; the verdict is then not the expected one.
+CATCHES = {
+    "count-sketch-error": ("signs all +1",),
+    "count-min-error": ("half of the buckets",),
+    "count-min-one-sided": ("v̂ = 0", "v̂/100", "v̂ shuffled"),
+    "count-min-one-sided-lazy": ("touched rows never decay",),
+    "depth": ("half of the buckets", "signs all +1"),
+    "graceful-width": ("half of the buckets", "v̂/100", "signs all +1"),
+    "median-of-three": ("half of the buckets", "hash without addend"),
+    "median-of-many": ("half of the buckets", "signs all +1"),
+    "head-size": ("half of the buckets", "v̂ = 0"),
+    "adaptive-stream": ("half of the buckets",),
+    "adaptive-attack": ("v̂ = 0", "never moves"),
+    "theorem-4-1": ("v̂ = 0", "v̂/100"),
+    "lemma-b2": ("v̂ = 0", "v̂/100"),
+    "facts-f1-f4": ("v̂ = 0", "v̂/100", "v̂ shuffled"),
+    "theorem-any-stream": ("v̂ = 0", "v̂/100", "a tenth ascends", "never moves"),
+    "theorem-conservative": ("v̂ = 0", "v̂/100", "a tenth ascends", "never moves"),
+    "huber-worst-case": ("v̂ = 0", "v̂/100", "a tenth ascends", "never moves"),
+    "colliding-bursts": ("v̂ = 0", "a row of buckets never decays"),
+    "sgd-rate": ("never moves",),
+    "noise-free-floor": ("v̂ = 0", "never moves"),
+    "adagrad-regret": ("v̂ = 0", "v̂/100", "a tenth ascends"),
+    "sm3-regret": ("v̂ = 0", "v̂/100"),
+    "decay-stability": ("v̂/100",),
+    "load-bias": ("v̂/100",),
+    "merge-fold": ("a row of buckets never decays",),
+    "power-law": ("rows ignored",),
+}
