@@ -27,14 +27,8 @@ from analysis.theory import descent
 DELTA = 0.2
 
 
-def counterexample(beta=0.999, width=1000, steps=20_000):
-    """One row: the mean of ‖∇f‖² while its gradient is 1, and the printed bound.
-
-    Examples
-    --------
-    >>> counterexample(beta=0.99, width=100, steps=3000)
-    (1.0, 0.843)
-    """
+def counterexample(beta=0.99, width=100, steps=1000):
+    """One row: the mean of ‖∇f‖² while its gradient is 1, and the printed bound."""
     settings = {"beta": beta, "linear": steps, "rows": 1, "width": width, "load": 1}
     case, norms, _ = _run(settings, sl.CountMinSketch(width, depth=1, decay="global"))
     return float(norms.mean()), round(descent.theorem_4_1(case, np.e / width), 3)

@@ -139,7 +139,7 @@ CATCHES = {
     "huber-worst-case": ("v̂ = 0", "v̂/100", "a tenth ascends", "never moves"),
     "colliding-bursts": ("v̂ = 0", "a row of buckets never decays"),
     "sgd-rate": ("never moves",),
-    "noise-free-floor": ("v̂ = 0", "never moves"),
+    "noise-free-floor": ("never moves",),
     "adagrad-regret": ("v̂ = 0", "v̂/100", "a tenth ascends"),
     "sm3-regret": ("v̂ = 0", "v̂/100"),
     "decay-stability": ("v̂/100",),

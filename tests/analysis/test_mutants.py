@@ -2,6 +2,7 @@
 
 import pytest
 from mutants import CATCHES, MUTANTS
+from theory_table import ROOT, table
 
 from analysis.checks import CLAIMS
 
@@ -20,3 +21,8 @@ def test_the_claim_notices_the_mutant(monkeypatch, claim, mutant):
     MUTANTS[mutant](monkeypatch)
     found = CLAIMS[claim].find("tiny", seed=0)
     assert found.verdict != CLAIMS[claim].expected, found.note
+
+
+def test_the_table_of_the_documentation_is_of_the_recorded_results():
+    """Made again by: python tests/analysis/theory_table.py."""
+    assert table() in (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
