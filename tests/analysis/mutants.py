@@ -140,7 +140,7 @@ CATCHES = {
     "colliding-bursts": ("v̂ = 0", "a row of buckets never decays"),
     "sgd-rate": ("never moves",),
     "noise-free-floor": ("never moves",),
-    "adagrad-regret": ("v̂ = 0", "v̂/100", "a tenth ascends"),
+    "adagrad-regret": ("v̂ = 0", "v̂/100"),
     "sm3-regret": ("v̂ = 0", "v̂/100"),
     "decay-stability": ("v̂/100",),
     "load-bias": ("v̂/100",),
