@@ -8,6 +8,7 @@
 PYTHON ?= python3
 ARGS ?=
 CUDA ?= cuda13
+TORCH ?= torch==2.13.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +18,7 @@ DOCS_STAMP := $(VENV)/.installed-docs
 DIST_STAMP := $(VENV)/.installed-dist
 
 .DELETE_ON_ERROR:
-.PHONY: help validate figures bench test test-ptx test-gpu lint docs dist clean
+.PHONY: help validate figures bench test test-ptx test-torch test-gpu lint docs dist clean
 
 help:
 	@echo "make validate   check every claim and train the language model, quickly; print the tables"
@@ -25,6 +26,7 @@ help:
 	@echo "make bench      time a step on this machine, beside PyTorch's where it is installed"
 	@echo "make test       run all tests, and the examples in the docstrings"
 	@echo "make test-ptx   compile all CUDA kernels, which needs no GPU, and print their registers"
+	@echo "make test-torch run the tests of the optimizers for PyTorch, which is installed for it"
 	@echo "make test-gpu   run the tests of the CUDA backend on this machine's GPU"
 	@echo "make lint       check style, formatting, the direction of imports and types"
 	@echo "make docs       build the documentation into build/docs"
@@ -61,6 +63,13 @@ $(PTX_STAMP): $(STAMP)
 
 test-ptx: $(PTX_STAMP)
 	@$(BIN)/python -m pytest -s tests/cuda/test_ptx.py $(ARGS)
+
+# One version, installed with the extra: left to choose, pip downloads gigabytes. Another one:
+# TORCH=torch==2.4.1
+test-torch: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		'$(TORCH)' --editable '.[test-torch]'
+	@$(BIN)/python -m pytest -n auto tests/pytorch sketchlab/torch $(ARGS)
 
 # CUDA=cuda12 for an older driver
 test-gpu: $(STAMP)

@@ -148,13 +148,14 @@ def _as_array(value, dtype):
     return array.astype(dtype, copy=False) if array.dtype.newbyteorder("=") == dtype else None
 
 
-def write(path, state):
+def write(path, state, *, compressed=False):
     """Write a state to a file, whole or not at all.
 
     Parameters
     ----------
     path : str or Path
     state : dict
+    compressed : bool
 
     Raises
     ------
@@ -163,9 +164,10 @@ def write(path, state):
     """
     path = Path(path).resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    save = np.savez_compressed if compressed else np.savez
     try:
         with open(temporary, "wb") as file:
-            np.savez(file, **{key: np.asarray(value) for key, value in state.items()})
+            save(file, **{key: np.asarray(value) for key, value in state.items()})
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

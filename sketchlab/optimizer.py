@@ -13,7 +13,7 @@ from sketchlab.annotations import DType, FilePath, Rows, Table, Values
 from sketchlab.errors import ConfigurationError, InputError, TornStepError
 from sketchlab.interrupts import HeldInterrupt
 from sketchlab.kernels import make_backend
-from sketchlab.kernels.interface import Backend
+from sketchlab.kernels.interface import Backend, Given
 from sketchlab.stores import Dense, Description, Store
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_number
@@ -143,10 +143,29 @@ class Optimizer:
         TornStepError
             If an earlier step was interrupted before it was whole.
         """
+        self.take(self.prepare(grads, rows))
+
+    def prepare(self, grads: Values, rows: Rows | None = None) -> Given:
+        """Check what a step is given; `take` then takes it, and `step` does both.
+
+        For callers who step several optimizers, all of them or none.
+
+        Returns
+        -------
+        sketchlab.kernels.interface.Given
+
+        Raises
+        ------
+        InputError, TornStepError
+            As `step`.
+        """
         self._refuse_if_torn()
-        given = self._backend.inputs(
+        return self._backend.inputs(
             grads, rows, self._view, tuple(self._table.shape), self._check_finite, self._look
         )
+
+    def take(self, given: Given) -> None:
+        """Take the step that `prepare` has checked."""
         step = self._step_count + 1
         scalars = self._rule.scalars(self._lr, step)
         scalars = type(scalars)(*map(self.dtype.type, scalars))

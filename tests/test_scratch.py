@@ -161,9 +161,9 @@ class Wasteful(CPU):
         super().__init__()
         self._size, self._dtype = size, dtype
 
-    def step(self, rule, scalars, table, rows, grads, stores):
-        np.empty(self._size(*table.shape, len(grads)), self._dtype)
-        super().step(rule, scalars, table, rows, grads, stores)
+    def step(self, rule, scalars, table, given, stores, ready):
+        np.empty(self._size(*table.shape, len(given.grads)), self._dtype)
+        super().step(rule, scalars, table, given, stores, ready)
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.float32])

@@ -14,13 +14,17 @@ import sketchlab as sl
 COMPRESSION, DEPTH = 5, 3
 LR = 1e-3
 SPARSE_ADAM = "torch.optim.SparseAdam"
+#: What looking for infinities and NaN costs: the same optimizer with and without.
+CHECKED = "Adam CS-MV global"
+UNCHECKED = f"{CHECKED}, unchecked"
 
 
 class Contender(NamedTuple):
     """`stores` say what a step must move at least; `yardsticks` are those it is set beside.
 
     ``exact``: the same optimizer with exact state; ``plain``: the same sketch, lazily decayed;
-    ``sparse torch`` and ``dense torch``: PyTorch's, for a sparse or dense step.
+    ``sparse torch`` and ``dense torch``: PyTorch's, for a sparse or dense step; ``unchecked``: the
+    same optimizer without the check of gradients.
     """
 
     make: Callable
@@ -110,12 +114,12 @@ _DENSE_TORCH = {
 }
 
 
-def _ours(family, stores):
+def _ours(family, stores, **options):
     """A contender of the library."""
 
     def make(table):
         seeded = [store.with_seed(seed) for seed, store in enumerate(stores)]
-        opt = getattr(sl, family)(table, LR, **dict(zip(MOMENTS[family], seeded)))
+        opt = getattr(sl, family)(table, LR, **dict(zip(MOMENTS[family], seeded)), **options)
         for store in filter(None, (opt.m, opt.v)):
             for array in store.state().values():
                 _touch(array)
@@ -171,11 +175,18 @@ def _library():
                 plain = name.replace(form, "lazy")
                 if name.endswith(form) and plain in kept:
                     yardsticks["plain"] = f"{family} {plain}"
+            if f"{family} {name}" == CHECKED:
+                yardsticks["unchecked"] = UNCHECKED
             yield f"{family} {name}", Contender(_ours(family, stores), stores, yardsticks)
 
 
 _ONE = (sl.Dense(),)
 CONTENDERS = dict(_library()) | {
+    UNCHECKED: Contender(
+        _ours("Adam", FAMILIES["Adam"]["CS-MV global"], check_finite=False),
+        FAMILIES["Adam"]["CS-MV global"],
+        {},
+    ),
     SPARSE_ADAM: Contender(_torch("SparseAdam"), 2 * _ONE),
     "torch.optim.SGD": Contender(_torch("SGD")),
     "torch.optim.SGD, fused": Contender(_torch("SGD", fused=True)),

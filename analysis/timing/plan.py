@@ -6,7 +6,14 @@ is in one run. A shape is (rows n of the table, columns d, active rows k; None: 
 
 from typing import NamedTuple
 
-from analysis.timing.cpu_contenders import CONTENDERS, FAMILIES, SPARSE_ADAM, needs_torch
+from analysis.timing.cpu_contenders import (
+    CHECKED,
+    CONTENDERS,
+    FAMILIES,
+    SPARSE_ADAM,
+    UNCHECKED,
+    needs_torch,
+)
 from analysis.timing.sums import SUMMERS
 from analysis.timing.turns import COPIED, PARTS
 from sketchlab import Dense
@@ -67,6 +74,7 @@ def runs(mode):
             _REPEATS[mode],
             one_thread=True,
         ),
+        Run("finite check", (CHECKED, UNCHECKED), [BASE], 3 * _REPEATS[mode]),
         *_small(mode),
         *_unique(mode),
         *_by_columns(mode),

@@ -7,7 +7,7 @@ run's copy, or the growth from one size of a run to another.
 from itertools import pairwise
 from typing import NamedTuple
 
-from analysis.timing.cpu_contenders import SPARSE_ADAM
+from analysis.timing.cpu_contenders import CHECKED, SPARSE_ADAM
 from analysis.timing.plan import BASE
 from analysis.timing.sums import OURS
 
@@ -40,6 +40,7 @@ def judge(rows):
         *_beside_torch(find),
         *_bandwidth(find),
         *_beside_plain(find),
+        _finite_check(find),
         *_growth_with_rows(find),
         _linear(find, "k"),
         _linear(find, "d"),
@@ -93,6 +94,11 @@ def _beside_plain(find):
     for name in (GLOBAL, "Adam CS-MV conservative", RMSPROP, "RMSprop CMS conservative"):
         value = find.value("of_plain", "base", name)
         yield Target(f"{name}, time over that of plain (lazy)", value, 1.3)
+
+
+def _finite_check(find):
+    value = find.value("of_unchecked", "finite check", CHECKED)
+    return Target(f"{CHECKED}, time over that without the check of gradients", value, 1.05)
 
 
 def _growth_with_rows(find):

@@ -23,7 +23,7 @@ import time
 import uuid
 import warnings
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import llvmlite
@@ -220,7 +220,7 @@ def _remove_unused(place):
                 shutil.rmtree(folder)
 
 
-def kernel(function):
+def kernel(function=None, **options):
     """Compile `function` in parallel at its first call and keep the result on disk.
 
     Division follows NumPy (no exception inside a loop, which would stop vectorisation), and the
@@ -228,7 +228,10 @@ def kernel(function):
     (`_nrt`): counting a view of a row is an atomic operation, on one counter for all threads, and
     took up to half of a step. With ``NUMBA_DISABLE_JIT=1`` a kernel stays what it is.
     """
-    compiled = njit(function, parallel=True, nogil=True, error_model="numpy", _nrt=False)
+    if function is None:
+        return partial(kernel, **options)
+    options |= {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+    compiled = njit(function, **options)
     if isinstance(compiled, Dispatcher):
         # what `cache=True` sets, to Numba's own cache; there is no public way to another one
         compiled._cache = KernelCache(compiled)

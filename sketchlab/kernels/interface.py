@@ -14,7 +14,8 @@ class Given(NamedTuple):
     rows : array of integers, (k,), or None
         None for all rows.
     largest : float
-        The largest magnitude of a gradient, NaN if one is NaN; 0 where nobody has looked.
+        A bound on the magnitudes of the gradients, not finite where one of them is not; 0 where
+        nobody has looked.
     """
 
     grads: Any

@@ -68,9 +68,12 @@ class BucketMeanStore(LiveStore):
         slots = self.sums.slots(rows)
         weights = self.weights.flat_cells[slots]
         touched = np.where(weights == 0, 1, weights)  # an untouched bucket has the sum 0
-        # the factor first: a mean of u overflows where F times it does not
-        scaled = self.dtype.type(self.full) * self.sums.flat_cells[slots]
-        return (scaled / touched).min(axis=0)
+        means = self.sums.flat_cells[slots]
+        means *= self.dtype.type(
+            self.full
+        )  # first: a mean of u overflows where F times it does not
+        means /= touched
+        return means.min(axis=0)
 
     def scale(self, factor: float) -> Self:
         """Multiply the whole store by a factor, not below zero, as decay does; returns it."""

@@ -66,9 +66,10 @@ class Rank1Store(RankOneStore):
             added = contribution(squared, gain, values)
             change = lazy_change(self.estimate(rows), added, keep - 1.0)
         with np.errstate(over="ignore"):
-            left, right = change.sum(axis=1), change.sum(axis=0)
-            self.left[rows] = self._saturated(self.left[rows] + left)
-            self.right[...] = self._saturated(self.right + right)
+            left = change.sum(axis=1)
+            left += self.left[rows]
+            self.left[rows] = self._saturated(left, out=left)
+            self.right[...] = self._saturated(self.right + change.sum(axis=0))
 
     def estimate(self, rows: Array) -> Array:
         """Row sum · column sum / total, and zero while nothing has been added."""
@@ -81,13 +82,13 @@ class Rank1Store(RankOneStore):
         with np.errstate(over="ignore"):
             return self._saturated(self.right.sum())
 
-    def _saturated(self, sums):
+    def _saturated(self, sums, out=None):
         """Sums no larger than the largest number: infinities would make every row's answer NaN.
 
         Entries that do not overflow can have sums that do; a row sum and the total that both end
         at the largest number still give the row's answer in the right order of magnitude.
         """
-        return np.minimum(sums, np.finfo(self.dtype).max)
+        return np.minimum(sums, np.finfo(self.dtype).max, out=out)
 
     def scale(self, factor: float) -> Self:
         """Multiply both sums by a factor, not below zero; returns the store."""

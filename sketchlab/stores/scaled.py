@@ -29,10 +29,10 @@ def largest_contribution(squared, gain, values):
     ----------
     squared : bool
     gain : float
-    values : ndarray, or float
-        A number stands for values of that magnitude at most.
+    values : ndarray
     """
-    return contribution(squared, gain, float(np.max(np.abs(values), initial=0.0)))
+    largest = max(values.max(initial=0), -values.min(initial=0))  # without a temporary array
+    return contribution(squared, gain, float(largest))
 
 
 class ScaledStore(LiveStore):

@@ -7,7 +7,7 @@ import numpy as np
 
 from sketchlab.annotations import Array, DType, Zeros
 from sketchlab.errors import ConfigurationError
-from sketchlab.stores.arithmetic import conservative_target, contribution
+from sketchlab.stores.arithmetic import contribution
 from sketchlab.stores.description import Description
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
 from sketchlab.validation import checked_choice
@@ -44,7 +44,8 @@ class SM3Store(ScaledStore):
         gain = self.begin_step(keep, gain)
         if not len(rows):
             return
-        targets = conservative_target(self._read(rows), contribution(squared, gain, values))
+        targets = self._read(rows)
+        targets += contribution(squared, gain, values)  # `conservative_target`, in place
         self.row_bounds[rows] = targets.max(axis=1)
         np.maximum(self.column_bounds, targets.max(axis=0), out=self.column_bounds)
 

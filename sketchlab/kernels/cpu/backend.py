@@ -6,6 +6,7 @@ A step is (1) equal rows summed, (2) every auxiliary variable advanced where row
 to the bit for any number of threads.
 """
 
+import math
 from weakref import WeakKeyDictionary
 
 import numba
@@ -13,6 +14,7 @@ import numpy as np
 
 from sketchlab.kernels.cpu.advance import CHUNK, advance, owners_of_cells
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
+from sketchlab.kernels.cpu.magnitude import PARTS, sum_squares
 from sketchlab.kernels.cpu.move import move
 from sketchlab.kernels.cpu.sorting import RADIX
 from sketchlab.kernels.cpu.threads import check_not_lost, one_at_a_time
@@ -44,6 +46,7 @@ _NO_HASHES, _NO_ROWS = np.empty((0, 4), np.uint64), np.empty(0, np.int64)
 _ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
 
 _LARGE = 1 << 22  # numbers in a step, above which both moments write changes in one place
+_SLACK = 1.01  # for rounding in sums of squares
 _WORTH_THREADS = 1 << 14  # numbers in a step, below which threads cost more than they bring
 
 
@@ -64,6 +67,20 @@ class CPU(OnHost):
 
     def __reduce__(self):
         return CPU, ()  # scratch memory is not copied
+
+    def largest(self, grads):
+        """A bound on the magnitudes in an array; see `OnHost.largest`.
+
+        Of many gradients the root of their sum of squares, found in one pass by all threads.
+        """
+        if grads.size < _WORTH_THREADS:
+            return super().largest(grads)
+        check_not_lost()
+        sums = self._scratch.array("sums of squares", (PARTS,), grads.dtype)
+        with one_at_a_time():
+            sum_squares(_writeable(grads.reshape(-1)), sums)
+        bound = _SLACK * math.sqrt(float(sums.sum(dtype=np.float64)))
+        return bound if math.isfinite(bound) else super().largest(grads)
 
     def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
