@@ -34,7 +34,8 @@ def draw(printed, *mended):
     low, high = right.get_ylim()
     right.axhspan(low, 1, color="#eeeeee", zorder=0)
     right.set_ylim(low, high)
-    right.text(0.03, 0.03, "refuted", transform=right.transAxes, color=style.GREY)
+    right.text(0.97, 0.03, "refuted", transform=right.transAxes, ha="right", color=style.GREY)
+    style.plain_ticks(left.xaxis, most=3)
     for axes in (left, right):
         axes.xaxis.label.set_size(7)
     handles = [*left.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
