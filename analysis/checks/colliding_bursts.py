@@ -114,7 +114,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"loads": [1, 64], "steps": 2000, "columns": 8},
         "quick": {"loads": [1, 16, 256], "steps": 5000, "columns": 8},
-        "full": {"loads": [1, 4, 16, 64, 256, 1024, 4096], "steps": 20_000, "columns": 8},
+        "full": {"loads": [1, 4, 16, 64, 256, 1024, 4096], "steps": 5000, "columns": 8},
     },
     cells=cells,
     measure=measure,

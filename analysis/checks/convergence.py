@@ -195,15 +195,15 @@ SIZES = {
         "draws": 3,
     },
     "full": {
-        "n": 200,
-        "widths": [10, 40],
+        "n": 100,
+        "widths": [10, 50],
         "horizons": {
-            "no noise": [1000, 3000],
-            FAR_OUT: [8000],
-            "noise": [2000, 6000],
-            "rows left out": [6000],
+            "no noise": [500, 2000],
+            FAR_OUT: [4000],
+            "noise": [2000],
+            "rows left out": [3000],
         },
-        "columns": 8,
+        "columns": 6,
         "draws": 3,
     },
 }

@@ -117,7 +117,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 128, "widths": [4, 16], "groups": 16, "draws": 60},
         "quick": {"n": 512, "widths": [8, 16, 32, 64, 128], "groups": 24, "draws": 50},
-        "full": {"n": 4096, "widths": [16, 32, 64, 128, 256], "groups": 24, "draws": 100},
+        "full": {"n": 512, "widths": [8, 16, 32, 64, 128], "groups": 24, "draws": 50},
     },
     cells=cells,
     measure=measure,

@@ -124,13 +124,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"exponents": [1.0], "n": 300, "cells": 40, "draws": 300, "groups": 16},
         "quick": {"exponents": [0.8, 1.2], "n": 600, "cells": 80, "draws": 300, "groups": 16},
-        "full": {
-            "exponents": [0.8, 1.0, 1.5],
-            "n": 2000,
-            "cells": 240,
-            "draws": 300,
-            "groups": 16,
-        },
+        "full": {"exponents": [0.8, 1.2], "n": 600, "cells": 80, "draws": 300, "groups": 16},
     },
     cells=cells,
     measure=measure,

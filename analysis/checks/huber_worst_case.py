@@ -118,7 +118,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"loads": [1, 16], "linear": 60, "times": 20, "beta": 0.9},
         "quick": {"loads": [1, 4, 16, 64, 256], "linear": 100, "times": 20, "beta": 0.9},
-        "full": {"loads": [2**k for k in range(11)], "linear": 400, "times": 20, "beta": 0.99},
+        "full": {"loads": [2**k for k in range(11)], "linear": 100, "times": 20, "beta": 0.9},
     },
     cells=cells,
     measure=measure,

@@ -115,7 +115,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 200, "widths": [128, 512], "draws": 150, "groups": 12},
         "quick": {"n": 500, "widths": [128, 256, 512], "draws": 300, "groups": 12},
-        "full": {"n": 2000, "widths": [128, 256, 512, 1024], "draws": 600, "groups": 12},
+        "full": {"n": 500, "widths": [128, 256, 512], "draws": 300, "groups": 12},
     },
     cells=cells,
     measure=measure,

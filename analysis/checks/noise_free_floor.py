@@ -125,9 +125,9 @@ CLAIM = Claim(
             "draws": 3,
         },
         "full": {
-            "n": 1000,
-            "widths": [10, 40, 160, 640],
-            "horizons": [1000, 4000],
+            "n": 100,
+            "widths": [4, 12, 36],
+            "horizons": [1000, 2000],
             "draws": 3,
         },
     },

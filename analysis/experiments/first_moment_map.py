@@ -23,8 +23,8 @@ STORES = {decay: partial(_sketch, decay=decay) for decay in ("lazy", "bucket", "
 
 
 def measure(settings, _=None):
-    """Run all stores on the streams of a place and return their errors."""
-    return store_map.errors_on_streams(settings, STORES, _gradients, _octaves)
+    """Run all stores on one stream and return their errors."""
+    return store_map.errors_on_stream(settings, STORES, _gradients, _octaves)
 
 
 def _gradients(squares, generator):
@@ -50,7 +50,7 @@ EXPERIMENT = Experiment(
     name="first-moment-map",
     title="Which count-sketch errs least for first moments, by load, touch rate, decay and "
     "Zipf exponent",
-    source="theory §7: no single winner",
+    source="theory §4: no single winner",
     duration={"quick": "20 s", "full": "20 min"},
     sizes=store_map.SIZES,
     runs=store_map.runs,

@@ -48,9 +48,6 @@ DEPTH = 3
 WORST = 20.0
 # A choice within this of the best one's error is as good.
 GOOD = 0.25
-# A store's error on a single stream deviates by 0.29 octaves over seeds, more than `GOOD`; the mean
-# of so many, on which a choice is judged, by half of that.
-STREAMS = 4
 
 
 def runs(configuration):
@@ -73,7 +70,7 @@ def _held_out(configuration):
         keep = 1 - (1 - lows[1]) * ((1 - highs[1]) / (1 - lows[1])) ** share[1]
         touched = lows[2] * (highs[2] / lows[2]) ** share[2]
         place = (float(at.round(6)) for at in (keep, touched, highs[3] * share[3]))
-        streams.append(_cell(configuration, -1 - number, load, *place) | {"streams": STREAMS})
+        streams.append(_cell(configuration, -1 - number, load, *place))
     return streams
 
 
@@ -91,8 +88,8 @@ def _cell(configuration, number, load, keep, touched, exponent):
 
 
 def measure(settings, _=None):
-    """Run all stores on the streams of a place and return their errors."""
-    return errors_on_streams(settings, STORES, _squares, _octaves)
+    """Run all stores on one stream and return their errors."""
+    return errors_on_stream(settings, STORES, _squares, _octaves)
 
 
 def _squares(means, generator):
@@ -103,8 +100,8 @@ def _octaves(answers, truth):
     return np.abs(np.log2(np.maximum(answers, 0) / truth))
 
 
-def errors_on_streams(settings, stores, draw, error):
-    """Mean errors of some stores on one stream, or on as many as the settings say.
+def errors_on_stream(settings, stores, draw, error):
+    """Mean errors of some stores on one stream.
 
     Parameters
     ----------
@@ -121,15 +118,7 @@ def errors_on_streams(settings, stores, draw, error):
     dict of str to float
     """
     key = (int(settings["held_out"]), settings["number"])
-    root = np.random.SeedSequence(settings["seed"], spawn_key=key)
-    several = [
-        _errors_on_stream(settings, stores, draw, error, *root.spawn(2))
-        for _ in range(settings.get("streams", 1))
-    ]
-    return {name: float(np.mean([errors[name] for errors in several])) for name in stores}
-
-
-def _errors_on_stream(settings, stores, draw, error, data, hashing):
+    data, hashing = np.random.SeedSequence(settings["seed"], spawn_key=key).spawn(2)
     generator = np.random.default_rng(data)
     n, keep = settings["load"] * settings["width"], settings["keep"]
     live = {
@@ -211,15 +200,15 @@ def winners(configuration, summary, title, error):
 
 
 def cost(settings):
-    """Rows times steps of the streams, and the steps' own overhead."""
+    """Rows times steps of the stream, and the steps' own overhead."""
     rows = settings["load"] * settings["width"] * settings["touched"]
-    return settings.get("streams", 1) * (rows + 500) / (1 - settings["keep"])
+    return (rows + 500) / (1 - settings["keep"])
 
 
 EXPERIMENT = Experiment(
     name="store-map",
     title="Which count-min store errs least, by load, touch rate, decay and Zipf exponent",
-    source="theory §7: no single winner",
+    source="theory §4: no single winner",
     duration={"quick": "20 s", "full": "20 min"},
     sizes=SIZES,
     runs=runs,
