@@ -100,7 +100,7 @@ def judge(measurements):
         f"{min(ratios)[0]:.2g} to {max(ratios)[0]:.2g} times what is measured; one row's is exact",
         curves={
             "tightness": tightness([ratio for ratio, *_ in ratios]),
-            "slopes": slopes,
+            "slopes": {str(depth): ends for depth, ends in slopes.items()},
             "cells": [{"settings": s, **result} for s, result in measurements],
         },
     )
