@@ -1,4 +1,4 @@
-"""When lazy and bucket decay oscillate, and when they grow (theory §4)."""
+"""When lazy and bucket decay oscillate, and when they grow (theory §7)."""
 
 from figures.common import style
 from figures.common.figure import Figure

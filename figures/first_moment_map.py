@@ -1,4 +1,4 @@
-"""Which count-sketch errs least for a signed first moment, as a map (theory §4)."""
+"""Which count-sketch errs least for a signed first moment, as a map (theory §7)."""
 
 from figures.common.figure import Figure
 from figures.store_map import draw, losses

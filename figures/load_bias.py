@@ -1,4 +1,4 @@
-"""What a crowded bucket reads: sum, maximum or mean of its rows (theory §4)."""
+"""What a crowded bucket reads: sum, maximum or mean of its rows (theory §7)."""
 
 from figures.common import style
 from figures.common.figure import Figure

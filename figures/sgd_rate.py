@@ -25,11 +25,11 @@ def draw(study):
 def caption(study):
     size = study.configuration["size"]
     return (
-        "Mean squared gradient norm against the number of steps T, each T a run of its own with "
-        f"η ∝ T^(−1/2), on a smooth non-convex sum with noise (n = {size['n']}, sketches of 3 × "
-        f"{size['width']} buckets); means of {size['draws']} draws of data and hash functions, "
-        "bands from the lowest to the highest. The legend gives the slopes of the means; the "
-        "claim is −1/2. No theorem covers Adam with a sketched first moment."
+        "Mean squared gradient norm against the number of steps T, each T a run of its own with η "
+        f"and 1−β ∝ T^(−1/2), on a smooth non-convex sum with noise (n = {size['n']}, sketches of "
+        f"3 × {size['width']} buckets); means of {size['draws']} draws of data and hash functions, "
+        "bands from the lowest to the highest. The legend gives the slopes between the last two "
+        "horizons; the claim is −1/2. No theorem covers Adam with a sketched first moment."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which count-min store errs least, as a map (theory §4: no single winner)."""
+"""Which count-min store errs least, as a map (theory §7: no single winner)."""
 
 from itertools import product
 

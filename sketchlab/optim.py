@@ -283,12 +283,11 @@ class Adam(Optimizer):
         check_finite: bool | None = None,
     ) -> None:
         descriptions = {"m": _or_dense(m), "v": _or_dense(v)}
-        form = None
+        forms = None
         if checked_choice("clip", clip, (None, "feasible")):
-            forms = {moment: _form(moment, store) for moment, store in descriptions.items()}
-            check_feasible(forms["m"], forms["v"])
-            form = forms["m"]
-        rule = AdamRule(_checked_betas(betas), _checked_eps(eps), form, **_decay(weight_decay))
+            forms = tuple(_form(moment, store) for moment, store in descriptions.items())
+            check_feasible(*forms)
+        rule = AdamRule(_checked_betas(betas), _checked_eps(eps), forms, **_decay(weight_decay))
         super().__init__(table, lr, rule, descriptions, backend, check_finite)
 
 

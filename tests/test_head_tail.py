@@ -1,5 +1,7 @@
 """Head-and-tail stores, row weights, and the clipping to feasible updates."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -194,6 +196,41 @@ def test_interval_is_reached(betas):
     # a row touched for the first time, with row weights on m
     once = 1 / np.sqrt((1 - beta2) / (1 - beta2**steps))
     assert once == pytest.approx(largest_ratio(betas, steps, "weighted"), rel=2e-4)
+
+
+def largest_of_all_touches(betas, steps):
+    """The largest ratio of two weighted moments, over all sets of touches with the last step."""
+    beta1, beta2 = betas
+    found = 0.0
+    for choice in itertools.product([False, True], repeat=steps - 1):
+        ages = np.flatnonzero([True, *choice])
+        means, squares = beta1**ages / (beta1**ages).sum(), beta2**ages / (beta2**ages).sum()
+        found = max(found, np.sqrt((means**2 / squares).sum()))
+    return found
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.6), (0.9, 0.5), (0.3, 0.99)], ids=str)
+def test_interval_of_two_weighted_moments_is_tight(betas):
+    """By Cauchy–Schwarz a set of touches reaches √(Σa²/b); the interval is little wider."""
+    for steps in (1, 2, 5, 10):
+        reached, limit = (
+            largest_of_all_touches(betas, steps),
+            largest_ratio(betas, steps, "weighted", "weighted"),
+        )
+        assert reached <= limit <= 1.2 * reached
+
+
+def test_two_weighted_moments_that_decay_alike_have_no_ratio_above_one():
+    """By Cauchy–Schwarz; the interval of m's weights alone is 1/√(1−β)."""
+    assert largest_ratio((0.95, 0.95), 10**6, "weighted", "weighted") == pytest.approx(1.0001)
+    assert largest_ratio((0.95, 0.95), 10**6, "weighted", "global") > 4
+
+
+@pytest.mark.parametrize("betas", [(0.0, 0.9), (0.0, 0.0), (0.9, 0.0), (0.99, 0.5)], ids=str)
+@pytest.mark.parametrize("steps", [1, 2, 10**7])
+def test_interval_of_two_weighted_moments_at_its_limits(betas, steps):
+    limit = largest_ratio(betas, steps, "weighted", "weighted")
+    assert 1 < limit <= largest_ratio(betas, steps, "weighted") * (1 + 1e-12)
 
 
 def test_lazy_over_global_has_no_interval():

@@ -1,4 +1,7 @@
-"""The oblivious bounds on an optimizer's own iterates, which depend on the hashes (theory §1).
+"""The oblivious bounds on an optimizer's own iterates of a *benign* problem (theory §1).
+
+Iterates depend on the hash functions, but nobody aims at them here: a problem that knows nothing of
+the sketch. `adaptive-attack` is the other case, in which the bound fails.
 
 Each draw of hash functions trains sketched RMSprop and measures the answers about its own second
 moment (*adaptive*), and, with the same hash functions, about the second moment of a run that used
@@ -8,13 +11,18 @@ others (*oblivious*). Count-min's bound is proved for the second only.
 import numpy as np
 
 import sketchlab as sl
-from analysis.checks.claim import Claim
+from analysis.checks.claim import Claim, claim_error
 from analysis.checks.draws import allocate
 from analysis.checks.rates import judge_rates
 from analysis.checks.streams import bowls, watched_run
+from analysis.lab.intervals import at_most, mean_interval, together
 from analysis.theory import bounds
 
 ENTRIES = (0, 1, 2, 7, -1)
+KINDS = ("adaptive", "oblivious")
+#: The mean overestimate of one row of buckets is ‖x‖₁/w, that of a minimum of several is less; with
+#: half of the buckets it would be twice that.
+_MEAN = 1.5
 
 
 def cells(n, width, depth, rates, draws, groups, steps):
@@ -38,7 +46,7 @@ def measure(settings, sequence):
     """Failures at ε₁ = e/w of some entries after the last step, for both kinds of stream."""
     limit = np.e / settings["width"]
     entries = np.array(ENTRIES) % settings["n"]
-    excess = {"adaptive": [], "oblivious": []}
+    excess = {kind: [] for kind in KINDS}
     previous = _run(settings, sequence.spawn(1)[0])[1]
     for child in sequence.spawn(settings["draws"]):
         store, exact = _run(settings, child)
@@ -54,7 +62,7 @@ def measure(settings, sequence):
             kind: (found[:, entries] > limit).sum(axis=0).tolist() for kind, found in excess.items()
         },
         "bounds": dict.fromkeys(excess, bound),
-        "mean_excess": {kind: float(found.mean()) for kind, found in excess.items()},
+        "excess": {kind: found.mean(axis=1).tolist() for kind, found in excess.items()},
     }
 
 
@@ -79,16 +87,22 @@ def _excess(store, exact):
 
 
 def judge(measurements):
-    """The failure rates of both kinds of stream against the bound of the oblivious one."""
-    finding = judge_rates(_pooled(measurements))
+    """Failure rates of both kinds of stream against the bound, mean overestimates against 1/w."""
     excess = {
-        kind: np.mean([result["mean_excess"][kind] for _, result in measurements])
-        for kind in ("adaptive", "oblivious")
+        kind: np.concatenate([result["excess"][kind] for _, result in measurements])
+        for kind in KINDS
     }
+    finding = judge_rates(_pooled(measurements), others=len(KINDS))
+    limit, verdicts = _MEAN / measurements[0][0]["width"], [finding.verdict]
+    for found in excess.values():
+        _, low, high = mean_interval(found, claim_error() / finding.comparisons)
+        verdicts.append(at_most(low, high, limit))
+    own, foreign = (excess[kind].mean() for kind in KINDS)
     return finding._replace(
+        verdict=together(verdicts),
         note="failures of five entries at ε₁ = e/w, on own streams and on foreign ones; mean "
-        f"overestimate {excess['adaptive']:.4f} of ‖x‖₁ on own streams, {excess['oblivious']:.4f} "
-        f"on foreign ones; {finding.note}"
+        f"overestimate {own:.4f} of ‖x‖₁ on own streams, {foreign:.4f} on foreign ones, at most "
+        f"{limit:.4f}; {finding.note}",
     )
 
 
@@ -114,7 +128,8 @@ def _pooled(measurements):
 
 CLAIM = Claim(
     name="adaptive-stream",
-    statement="count-min's bound, proved for oblivious streams, on the optimizer's own iterates",
+    statement="count-min's bound, proved for oblivious streams, on the optimizer's own iterates of "
+    "a benign problem",
     source="theory §1; measured, not proved",
     expected="holds",
     sizes={
@@ -137,13 +152,13 @@ CLAIM = Claim(
             "steps": 40,
         },
         "full": {
-            "n": 500,
-            "width": 40,
-            "depth": 3,
-            "rates": [0.01, 0.03, 0.1, 0.3],
+            "n": 100,
+            "width": 12,
+            "depth": 2,
+            "rates": [0.03, 0.3],
             "draws": 100,
-            "groups": 7,
-            "steps": 100,
+            "groups": 4,
+            "steps": 40,
         },
     },
     cells=cells,

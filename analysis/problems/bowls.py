@@ -12,7 +12,8 @@ STEEPEST = 3 * np.sqrt(3) / 8
 class Bowls:
     """Independent bowls, and a stochastic gradient whose noise is ±s_i.
 
-    Columns of x are independent copies of the problem; they differ by their noise.
+    Columns of x are independent copies of the problem: which rows a step touches, and the noise,
+    are drawn for each column apart.
 
     Parameters
     ----------
@@ -25,8 +26,8 @@ class Bowls:
 
     Attributes
     ----------
-    smoothness, minimum : float
-        L and f*.
+    smoothness, minimum, steepest : float
+        L, f* and the largest ‖∇f‖².
     gradient_bounds, deviations : ndarray, (n,)
         G_i of the stochastic gradient and σ_i.
     """
@@ -37,6 +38,7 @@ class Bowls:
         self.weights = np.asarray(weights, dtype=float)
         self.noise, self.touched = noise, touched
         self.smoothness = 2 * self.weights.max()
+        self.steepest = float((self.weights**2).sum() * STEEPEST**2)
         self.gradient_bounds = self.weights * (STEEPEST + noise) / touched
         # E g² − (∂f)² for g = (∂f ± s)/p with chance p: (1/p − 1)(∂f)² + s²/p
         missing = (1 / touched - 1) * STEEPEST**2
@@ -60,12 +62,15 @@ class Bowls:
         return self.weights[:, None] * 2 * x / (1 + x**2) ** 2
 
     def sample(self, x, generator):
-        """Rows and their stochastic gradients, (k,) and (k, columns)."""
-        rows = np.arange(self.size)
-        if self.touched < 1:
-            rows = rows[generator.random(self.size) < self.touched]
+        """Rows and their stochastic gradients, (k,) and (k, columns).
+
+        Rows that any column touches; the gradient is 0 in columns that do not touch them, which
+        under `global` decay is the same as not being touched.
+        """
+        touched = generator.random(x.shape) < self.touched
+        rows = np.flatnonzero(touched.any(axis=1))
         gradient = self.gradient(x)[rows]
         if self.noise:
             signs = 1.0 - 2.0 * generator.integers(2, size=gradient.shape)
             gradient += self.noise * self.weights[rows, None] * signs
-        return rows, gradient / self.touched
+        return rows, np.where(touched[rows], gradient / self.touched, 0.0)

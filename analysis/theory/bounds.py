@@ -1,26 +1,15 @@
-"""The bounds of the theory as numbers: one function a statement, each callable by itself.
+"""Bounds on the answers of sketches as numbers: one function a statement, each callable by itself.
 
-Symbols: a sketch has `depth` v rows of `width` w buckets; β is the decay of the second moment,
-η the learning rate, ε the optimizer's; G_i bounds |g_{t,i}| of every sample, G = max G_i,
-‖G‖² = Σ G_i²; σ² = Σ σ_i²; f is L-smooth with infimum f*.
-
-The convergence bounds need four facts about the estimates v̂_t of v_t = β v_{t−1} + (1−β) g_t²:
-
-* F1: v̂_{t,i} ≥ v_{t,i}
-* F2: v̂_{t,i} ≥ β v̂_{t−1,i} + (1−β) g²_{t,i}
-* F3: v̂_{t,i} ≤ B_i
-* F4: v̂_{t,i} − β v̂_{t−1,i} ≤ (1−β) (g²_{t,i} + κ_i)
-
-`linear_constants` and `conservative_constants` give B and κ from the hash functions alone.
+A sketch has `depth` v rows of `width` w buckets. The bounds on optimizers are in `descent` (mean
+‖∇f‖²) and `regret`; the proofs in docs/theory.md.
 
 References
 ----------
-Charikar, Chen & Farach-Colton (2002). Cormode & Muthukrishnan (2005).
-Spring, Kyrillidis, Mohan & Shrivastava (2019). Zaheer, Reddi, Sachan, Kale & Kumar (2018).
+Charikar, Chen & Farach-Colton (2002). Cormode & Muthukrishnan (2005). Larsen, Pagh & Tětek (2021).
+Minton & Price (2012). Aamand, Indyk & Vakilian (2019).
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -110,223 +99,6 @@ def count_min_failure(width, depth, rate):
     return min(1.0, 1.0 / (rate * width)) ** depth
 
 
-# -- what the hash functions alone say of an estimate -------------------------------------------
-
-
-class Constants(NamedTuple):
-    """B and κ of the facts F3 and F4, (n,) each."""
-
-    ceilings: np.ndarray
-    collisions: np.ndarray
-
-
-def linear_constants(buckets, gradient_bounds):
-    """B and κ of the linear count-min sketch, S_t = β S_{t−1} + (1−β)·sketch(g_t²).
-
-    B_i = min_j Σ_{i' in bucket_j(i)} G²_{i'}: no bucket can hold more than the sum of its rows'
-    bounds. κ_i = max_j Σ_{i' in bucket_j(i), i' ≠ i} G²_{i'}: the bucket that attained the
-    minimum at t−1 has become at most β v̂_{t−1,i} + (1−β)(g²_{t,i} + what collides in it).
-
-    Parameters
-    ----------
-    buckets : ndarray of int, (depth, n)
-    gradient_bounds : ndarray, (n,)
-        G_i.
-    """
-    squares = np.square(gradient_bounds)
-    sums = np.array([np.bincount(row, weights=squares)[row] for row in buckets])
-    return Constants(sums.min(axis=0), (sums - squares).max(axis=0))
-
-
-def conservative_constants(buckets, gradient_bounds):
-    """B and κ of the conservative count-min sketch: maxima where the linear one has sums.
-
-    A bucket becomes the larger of β S and the largest target of its rows, β v̂_{i'} + (1−β) g²_{i'}
-    with v̂_{i'} ≤ S, hence S_t ≤ β S_{t−1} + (1−β) max g² over the bucket. By induction
-    S_t ≤ max G², so B_i = min_j max_{i' in bucket_j(i)} G²_{i'} ≤ G²; and from the bucket that
-    attained the minimum at t−1, κ_i = max_j max_{i' in bucket_j(i), i' ≠ i} G²_{i'}.
-
-    Parameters
-    ----------
-    buckets : ndarray of int, (depth, n)
-    gradient_bounds : ndarray, (n,)
-    """
-    squares = np.square(gradient_bounds)
-    largest = np.array([_bucket_maximum(row, squares) for row in buckets])
-    others = np.array([_maximum_of_others(row, squares) for row in buckets])
-    return Constants(largest.min(axis=0), others.max(axis=0))
-
-
-def _bucket_maximum(buckets, values):
-    top = np.zeros(buckets.max() + 1)
-    np.maximum.at(top, buckets, values)
-    return top[buckets]
-
-
-def _maximum_of_others(buckets, values):
-    """Largest value among the other rows of each row's bucket, 0 where there is none."""
-    order = np.lexsort((-values, buckets))
-    sorted_buckets, sorted_values = buckets[order], values[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(sorted_buckets) > 0])
-    lengths = np.diff(np.r_[starts, len(order)])
-    second = np.where(lengths > 1, sorted_values[np.minimum(starts + 1, len(order) - 1)], 0.0)
-    others = np.repeat(sorted_values[starts], lengths)
-    others[starts] = second
-    answer = np.empty_like(others)
-    answer[order] = others
-    return answer
-
-
-# -- convergence -------------------------------------------------------------------------------
-
-
-class Descent(NamedTuple):
-    """What a run of the theorem's algorithm is known by.
-
-    Attributes
-    ----------
-    gap : float
-        f(x₀) − f*.
-    smoothness : float
-        L.
-    gradient_bounds : ndarray, (n,)
-        G_i.
-    variance : float
-        σ²/b of the stochastic gradient.
-    lr, beta, eps : float
-    steps : int
-        T.
-    """
-
-    gap: float
-    smoothness: float
-    gradient_bounds: np.ndarray
-    variance: float
-    lr: float
-    beta: float
-    eps: float
-    steps: int
-
-
-def conditions_hold(run):
-    """Whether η ≤ ε/(2L) and √(1−β) ≤ ε/(4G), as every convergence bound here asks.
-
-    Parameters
-    ----------
-    run : Descent
-    """
-    largest = np.max(run.gradient_bounds)
-    slow = run.lr <= run.eps / (2 * run.smoothness)
-    return bool(slow and math.sqrt(1 - run.beta) <= run.eps / (4 * largest))
-
-
-def theorem_4_1(run, rate):
-    """Theorem 4.1 / B.1 of Spring et al. (2019) as printed, with the constants of its proof.
-
-    2(√(β ε₁ n)·G + ε)·[(f(x₀)−f*)/(ηT) + (G√(1−β)/ε²·(1+ε₁n) + Lη/(2ε²)) σ²/b
-    + G√(1−β)/ε²·ε₁n‖G‖²]. The proof has gaps: it takes v̂ ≤ ε₁ n G², where (1+ε₁n)G² follows,
-    and rests on Lemma B.2, which is false. `theorem_any_stream` is the statement that holds.
-
-    Parameters
-    ----------
-    run : Descent
-    rate : float
-        ε₁, with width e/ε₁ and depth ln(nT/δ).
-    """
-    largest, squares, count = _sizes(run.gradient_bounds)
-    spread = rate * count
-    drift = largest * math.sqrt(1 - run.beta) / run.eps**2
-    noise = drift * (1 + spread) + run.smoothness * run.lr / (2 * run.eps**2)
-    bracket = _start(run) + noise * run.variance + drift * spread * squares
-    return 2 * (math.sqrt(run.beta * spread) * largest + run.eps) * bracket
-
-
-def theorem_any_stream(run, constants):
-    """Mean of E‖∇f(x_t)‖² over t < T, for any stream, given the hash functions.
-
-    2(√(β max B_i) + ε)·[(f(x₀)−f*)/(ηT) + (G√(1−β)/ε² + Lη/(2ε²)) σ²/b + G√(1−β)/ε²·Σ κ_i].
-
-    Proof, following Zaheer et al. (2018). Smoothness bounds f(x_{t+1}) − f(x_t). Replace
-    1/(√v̂_t+ε) by 1/(√(β v̂_{t−1})+ε), which the step's noise does not enter. F2 gives the
-    difference its sign and √v̂_t ≥ √(1−β)·abs(g_t); with F4, abs(g_i) times it is at most
-    √(1−β)(g_i²+κ_i) / (ε(√(β v̂_{t−1,i})+ε)). F2 again: (√v̂_t+ε)² ≥ ε(√(β v̂_{t−1})+ε) in the
-    quadratic term. With E g_i² ≤ (∂_i f)² + σ_i²/b, the conditions on β and η leave half of
-    η(∂_i f)²/(√(β v̂_{t−1,i})+ε), which F3 bounds from below. Sum over t. F1 is not needed: F2
-    implies what is used of it.
-
-    Parameters
-    ----------
-    run : Descent
-    constants : Constants
-        `linear_constants` or, for `theorem_conservative`, `conservative_constants`.
-    """
-    factor = 2 * (math.sqrt(run.beta * np.max(constants.ceilings)) + run.eps)
-    drift = np.max(run.gradient_bounds) * math.sqrt(1 - run.beta) / run.eps**2
-    noise = drift + run.smoothness * run.lr / (2 * run.eps**2)
-    bracket = _start(run) + noise * run.variance + drift * np.sum(constants.collisions)
-    return float(factor * bracket)
-
-
-def theorem_conservative(run, buckets):
-    """The bound of `theorem_any_stream` for the conservative update.
-
-    The same telescoping, with the maxima of `conservative_constants` in F3 and F4. As max B_i is
-    G² itself, the factor before the bracket is that of exact RMSprop.
-
-    Parameters
-    ----------
-    run : Descent
-    buckets : ndarray of int, (depth, n)
-    """
-    return theorem_any_stream(run, conservative_constants(buckets, run.gradient_bounds))
-
-
-def theorem_linear(run, buckets):
-    """The bound of `theorem_any_stream` for the linear sketch with these buckets.
-
-    Parameters
-    ----------
-    run : Descent
-    buckets : ndarray of int, (depth, n)
-    """
-    return theorem_any_stream(run, linear_constants(buckets, run.gradient_bounds))
-
-
-def expected_collisions(width, depth, gradient_bounds):
-    """Bound on E Σ κ_i of the linear sketch over the hash functions: (v n/w)‖G‖².
-
-    The maximum over v rows is at most their sum, and each row's colliding mass has mean at most
-    ‖G‖²/w for each of the n entries.
-
-    Parameters
-    ----------
-    width, depth : int
-    gradient_bounds : ndarray, (n,)
-        G_i.
-    """
-    _, squares, count = _sizes(gradient_bounds)
-    return depth * count / width * squares
-
-
-def exact_bound(run):
-    """The bound of exact RMSprop (Zaheer et al. 2018): no collisions, ceilings G_i².
-
-    Parameters
-    ----------
-    run : Descent
-    """
-    squares = np.square(run.gradient_bounds)
-    return theorem_any_stream(run, Constants(squares, np.zeros_like(squares)))
-
-
-def _start(run):
-    return run.gap / (run.lr * run.steps)
-
-
-def _sizes(gradient_bounds):
-    return np.max(gradient_bounds), np.sum(np.square(gradient_bounds)), len(gradient_bounds)
-
-
 # -- decay -------------------------------------------------------------------------------------
 
 
@@ -346,7 +118,7 @@ def largest_nonnegative_load(keep):
 def unstable_load(keep):
     """Touched rows a bucket from which `lazy` and `bucket` decay no longer forget: 2/(1−c).
 
-    abs(1 − K(1−c)) < 1 only for K < 2/(1−c).
+    |1 − K(1−c)| < 1 only for K < 2/(1−c).
 
     Parameters
     ----------
@@ -354,3 +126,94 @@ def unstable_load(keep):
         c.
     """
     return 2 / (1 - keep)
+
+
+# -- medians and heads ---------------------------------------------------------------------
+
+
+def row_variance(values, width):
+    """Variance of one row of a count-sketch about a row that is not among `values`: ‖x‖₂²/w.
+
+    Parameters
+    ----------
+    values : ndarray, (n,)
+        What shares the sketch.
+    width : int
+    """
+    return float(np.square(values).sum() / width)
+
+
+def median_of_three_variance(values, width):
+    """Bound on the mean squared error of the median of three rows: 3·min(‖x‖₁²/w², ‖x‖₂²/w).
+
+    The order is that of Larsen, Pagh & Tětek (2021); with this constant: the median is off by no
+    more than the second largest of three |errors|, so its square is at most the sum over pairs of
+    min(X_a², X_b²). That is at most |X_a||X_b|, of mean (E|X|)² ≤ (‖x‖₁/w)², and at most
+    (X_a² + X_b²)/2, of mean ≤ ‖x‖₂²/w.
+
+    Parameters
+    ----------
+    values : ndarray, (n,)
+        What shares the sketch.
+    width : int
+    """
+    magnitudes = np.abs(values).sum() / width
+    return 3 * min(float(magnitudes) ** 2, row_variance(values, width))
+
+
+def median_of_many_variance(values, width, depth):
+    """Mean squared error of the median of `depth` rows that are normal, with variance ‖x‖₂²/w each.
+
+    What a count-sketch tends to for many entries a bucket; it approaches (π/2)·‖x‖₂²/(w·v). The
+    median of v uniform numbers has a beta distribution. Minton & Price (2012) prove the order for
+    fully independent hash functions.
+
+    Parameters
+    ----------
+    values : ndarray, (n,)
+        What shares the sketch.
+    width, depth : int
+        An odd depth.
+    """
+    half = (depth + 1) / 2
+    share = stats.beta(half, half).expect(lambda u: stats.norm.ppf(u) ** 2)
+    return float(share) * row_variance(values, width)
+
+
+def head_error(values, head, cells):
+    """Expected error of one row of buckets beside a head of exact rows: Σ_{i>h} x_i/(cells − h).
+
+    Of an entry that is not among them; with squares for values, the expected squared error of a
+    count-sketch.
+
+    Parameters
+    ----------
+    values : ndarray, (n,)
+        Non-negative, in falling order.
+    head, cells : int
+        h, and the cells of head and buckets together.
+    """
+    return float(np.sum(values[head:]) / (cells - head))
+
+
+def best_head(values, cells):
+    """The head that makes `head_error` smallest: the entries that are larger than it.
+
+    As E(h+1) ≤ E(h) exactly where x_{h+1} ≥ E(h), and the entries fall, one more row belongs in the
+    head as long as it is at least what the rows outside err by.
+
+    Parameters
+    ----------
+    values : ndarray, (n,)
+        Non-negative, in falling order; squares of them for a count-sketch.
+    cells : int
+
+    Examples
+    --------
+    >>> best_head([8.0, 4.0, 2.0, 1.0, 1.0, 1.0], cells=4)
+    2
+    """
+    head = 0
+    while head < cells - 1 and values[head] >= head_error(values, head, cells):
+        head += 1
+    return head

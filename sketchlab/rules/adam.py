@@ -45,13 +45,13 @@ def clipped_change(h, g, m, v):
 class AdamRule(Rule):
     """m ← beta1·m + (1−beta1)·g;  v ← beta2·v + (1−beta2)·g²;  x ← x − lr·m̃/(√ṽ + eps).
 
-    m̃ and ṽ are the bias-corrected moments m/(1−beta1ᵗ) and v/(1−beta2ᵗ). With the form of m
+    m̃ and ṽ are the bias-corrected moments m/(1−beta1ᵗ) and v/(1−beta2ᵗ). With the forms of both
     given (see `feasible.largest_ratio`), m̃/√ṽ is clipped to what exact moments can reach.
     """
 
     betas: tuple
     eps: float
-    clipped_form: str | None = None
+    clipped_forms: tuple | None = None
     moments: ClassVar = (FIRST, SECOND)
 
     def recursions(self):
@@ -64,7 +64,7 @@ class AdamRule(Rule):
         m_correction = 1.0 - beta1**step
         root_correction = 1.0 / math.sqrt(1.0 - beta2**step)
         numbers = lr * self.weight_decay, lr / m_correction, root_correction, self.eps
-        if self.clipped_form is None:
+        if self.clipped_forms is None:
             return AdamScalars(*numbers)
-        limit = m_correction * largest_ratio(self.betas, step, self.clipped_form)
+        limit = m_correction * largest_ratio(self.betas, step, *self.clipped_forms)
         return ClippedAdamScalars(*numbers, limit)

@@ -11,13 +11,19 @@ a_k, b_k > 0, and by Cauchy–Schwarz |m|² ≤ v · Σ a_k²/b_k, with equality
   touches. A weighted v (below) over a global m gives the same.
 - m with row weights: a_k = p^{s_k}/W with W = Σ p^{s_k} ≥ 1, so Σ a_k = 1 and Σ a_k²/b_k ≤
   max a_k/b_k ≤ max(1, (p/q)^{t−1})/(1−q): for p ≤ q reached by a row that is touched for the first
-  time. With row weights on v, too, b_k = q^{s_k}/Σ q^{s_k}, and as Σ q^{s_k} ≤ (1−qᵗ)/(1−q) the
-  bound is no more than the bias-corrected form of the same.
+  time.
+- Both with row weights: b_k = q^{s_k}/Σ q^{s_k}, so Σ a_k²/b_k = F, over the ages s of the touches
+  F = Σqˢ·Σ(p²/q)ˢ/(Σpˢ)². For p = q that is 1. Write y for the larger of q and p²/q, which is at
+  least p; the other is at most p. Two bounds, of which the smaller is taken: F = E z²/(E z)² for
+  z = (p/y)ˢ with the weights yˢ, between (p/y)^{t−1} and 1, is at most (1 + z)²/(4z) for the
+  smallest z (Kantorovich); and F ≤ Σyˢ/Σpˢ, which for touches at 0 and any others is largest for
+  those from some age on, where each more adds a larger quotient (y/p)ˢ than the whole has.
 - A lazy m over a global v has no useful bound: v fades while the row is not touched, m does not.
 
 The bias corrections multiply the ratio by √(1−qᵗ)/(1−pᵗ); row weights contain their own.
 """
 
+import bisect
 import math
 
 import numpy as np
@@ -62,7 +68,7 @@ def check_feasible(m_form, v_form):
         )
 
 
-def largest_ratio(betas, step, m_form):
+def largest_ratio(betas, step, m_form, v_form=None):
     """The largest |m̃|/√ṽ of exact, bias-corrected moments after `step` steps.
 
     Parameters
@@ -71,8 +77,9 @@ def largest_ratio(betas, step, m_form):
         The decays of m and v, each in [0, 1); that of m is 0 where no m is kept.
     step : int
         At least 1.
-    m_form : str
-        ``"weighted"``, or the decay of m, for a pair that `check_feasible` accepts.
+    m_form, v_form : str
+        ``"weighted"``, or the decay, of a pair that `check_feasible` accepts. That of v matters
+        only where both are ``"weighted"``.
 
     Returns
     -------
@@ -87,14 +94,39 @@ def largest_ratio(betas, step, m_form):
     7.27
     >>> round(largest_ratio((0.9, 0.999), 10**6, "weighted"), 2)
     31.63
+    >>> [round(largest_ratio((0.9, 0.999), t, "weighted", "weighted"), 2) for t in (10, 10**6)]
+    [1.11, 31.03]
     """
     p, q = betas
     full = _sum_of_powers(q, step)  # (1−qᵗ)/(1−q)
-    if m_form == WEIGHTED:
+    if m_form == v_form == WEIGHTED:
+        squared = _largest_of_weighted(p, max(q, _quotient(p * p, q)), step)
+    elif m_form == WEIGHTED:
         squared = full * max(1.0, _power(_quotient(p, q), step - 1))
     else:
         squared = full * _sum_of_powers(_quotient(p * p, q), step) / _sum_of_powers(p, step) ** 2
     return math.sqrt(squared) * (1 + _SLACK)
+
+
+def _largest_of_weighted(p, y, step):
+    """Bound on F of the module's docstring for touches at any ages below `step`, 0 among them."""
+    quotient = _quotient(y, p)
+
+    def from_age(age):
+        """Σyˢ/Σpˢ for touches at 0 and at every age from this one on."""
+        if age == step:
+            return 1.0
+        above, below = (1 + _power(x, age) * _sum_of_powers(x, step - age) for x in (y, p))
+        return above / below
+
+    def adds(age):
+        """Whether a touch at this age makes it larger; so do all older ones then."""
+        return _power(quotient, age) > from_age(age + 1)
+
+    oldest = bisect.bisect_left(range(1, step), True, key=adds) + 1
+    spread = _power(quotient, step - 1)  # 1/z
+    kantorovich = (1 + spread) / 2 * (1 + 1 / spread) / 2 if spread > 0 else math.inf
+    return min(from_age(oldest), kantorovich)
 
 
 def _quotient(p, q):
@@ -106,7 +138,7 @@ def _quotient(p, q):
 
 def _sum_of_powers(x, count):
     """1 + x + … + x^(count−1)."""
-    if x == 1 or count == 1:
+    if x == 1 or count <= 1:
         return float(count)
     return (1 - _power(x, count)) / (1 - x) if x < math.inf else math.inf
 

@@ -40,7 +40,11 @@ SMALL = {
 SMALLER = {
     "sgd-rate": {"draws": 2, "columns": 4, "horizons": [8, 32]},
     "adagrad-regret": {"draws": 2, "horizons": [10, 40]},
-    "theorem-4-1": {"draws": 3},
+    "theorem-4-1": {"draws": 2, "linear": 20, "rows": [1, 4], "widths": [1, 100]},
+    "theorem-any-stream": {"horizons": {"no noise": [10], "noise": [10]}},
+    "theorem-conservative": {"horizons": {"no noise": [10], "noise": [10]}},
+    "huber-worst-case": {"linear": 5, "times": 2},
+    "colliding-bursts": {"steps": 40},
     "noise-free-floor": {"horizons": [10, 20], "draws": 2},
     "graceful-width": {"groups": 2, "draws": 5},
     "depth": {"draws": 50},
