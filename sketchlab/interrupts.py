@@ -19,6 +19,7 @@ class HeldInterrupt:
     Examples
     --------
     >>> import signal
+    >>> _ = signal.signal(signal.SIGINT, signal.default_int_handler)  # as Python starts
     >>> held = HeldInterrupt()
     >>> held.begin()
     >>> signal.raise_signal(signal.SIGINT)  # comes while things change

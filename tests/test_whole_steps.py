@@ -15,6 +15,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::sketchlab.errors.StoreSizeWarni
 BACKENDS = ["reference", "cpu"]
 
 
+@pytest.fixture(autouse=True)
+def pythons_handler():
+    """Python's own handler of Ctrl-C, also where the tests run as a background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def adam(n=40, dim=3, backend="cpu", decay="lazy", **stores):
     """An Adam whose both moments are sketched."""
     stores = stores or {
