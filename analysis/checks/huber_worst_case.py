@@ -4,7 +4,7 @@ Every row's gradient is 1, the largest, until it has travelled its distance, and
 the sum of all (docs/theory.md §5). So each step is as short as F3 allows: η/(√K + ε) for the linear
 sketch, η/(1 + ε) for the conservative one. The bound is within a factor of 3 of what is measured at
 every K: the √K is of the method, not of the proof. Exact RMSprop's bound, which has none, is
-broken by the linear sketch from K of about 5 on.
+broken by the linear sketch from K of 5 to 16 on.
 
 The distance takes `linear` steps; a run goes on for `times` that, so that sup ‖∇f‖² is well above
 the bound and a method which never arrives breaks it. Warm-up, the steps before v̂ has reached its
