@@ -118,7 +118,7 @@ def largest_nonnegative_load(keep):
 def unstable_load(keep):
     """Touched rows a bucket from which `lazy` and `bucket` decay no longer forget: 2/(1−c).
 
-    |1 − K(1−c)| < 1 only for K < 2/(1−c).
+    ``|1 − K(1−c)| < 1`` only for K < 2/(1−c).
 
     Parameters
     ----------
@@ -147,8 +147,8 @@ def median_of_three_variance(values, width):
     """Bound on the mean squared error of the median of three rows: 3·min(‖x‖₁²/w², ‖x‖₂²/w).
 
     The order is that of Larsen, Pagh & Tětek (2021); with this constant: the median is off by no
-    more than the second largest of three |errors|, so its square is at most the sum over pairs of
-    min(X_a², X_b²). That is at most |X_a||X_b|, of mean (E|X|)² ≤ (‖x‖₁/w)², and at most
+    more than the second largest of three magnitudes, so its square is at most the sum over pairs of
+    min(X_a², X_b²). That is at most ``|X_a|·|X_b|``, of mean ``(E|X|)²`` ≤ (‖x‖₁/w)², and at most
     (X_a² + X_b²)/2, of mean ≤ ‖x‖₂²/w.
 
     Parameters
