@@ -74,7 +74,7 @@ def runs(mode):
             _REPEATS[mode],
             one_thread=True,
         ),
-        Run("finite check", (CHECKED, UNCHECKED), [BASE], 3 * _REPEATS[mode]),
+        *_finite_check(mode),
         *_small(mode),
         *_unique(mode),
         *_by_columns(mode),
@@ -113,6 +113,12 @@ def _dense(mode):
     torch = {CONTENDERS[name].yardsticks["dense torch"] for name in ours} | {"torch.optim.Adam"}
     shape = (100_000 if mode == "full" else 50_000, 64, None)
     return [Run("dense", (*ours, *sorted(torch)), [shape], _FEWER[mode])]
+
+
+def _finite_check(mode):
+    """What the check of gradients costs; in the quick form alone: the runs of the full are stored."""
+    if mode == "quick":
+        yield Run("finite check", (CHECKED, UNCHECKED), [BASE], 4 * _REPEATS[mode])
 
 
 def _small(mode):
