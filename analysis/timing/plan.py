@@ -116,7 +116,7 @@ def _dense(mode):
 
 
 def _finite_check(mode):
-    """What the check of gradients costs; in the quick form alone: the runs of the full are stored."""
+    """What the check of gradients costs; quick alone, as the runs of the full form are stored."""
     if mode == "quick":
         yield Run("finite check", (CHECKED, UNCHECKED), [BASE], 4 * _REPEATS[mode])
 
