@@ -100,7 +100,7 @@ def judge(measurements):
         curves={
             "loads": loads,
             "means": means,
-            "rare": {s["load"]: r["rare"] for s, r in measurements if s["form"] == "linear"},
+            "rare": {str(s["load"]): r["rare"] for s, r in measurements if s["form"] == "linear"},
         },
     )
 

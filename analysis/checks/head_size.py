@@ -60,7 +60,7 @@ def measure(settings, sequence):
     kind, power = KINDS[settings["kind"]]
     values = vectors.power_law(settings["n"], settings["exponent"])
     best = bounds.best_head(values**power, settings["cells"])
-    head = min(round(settings["head"] * best), settings["cells"] - 1)
+    head = min(round(settings["head"] * best), settings["cells"] - settings["depth"])
     width = (settings["cells"] - head) // settings["depth"]
     sketch = kind(width=width, depth=settings["depth"], decay="global")
     errors = [

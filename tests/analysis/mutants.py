@@ -16,11 +16,16 @@ from sketchlab.stores.count_sketch import CountSketchStore
 
 def half_of_the_buckets(patch):
     whole = hashing.buckets
-    patch.setattr(
-        hashing,
-        "buckets",
-        lambda rows, constants, width: whole(rows, constants, (width + 1) // 2),
-    )
+
+    def buckets(rows, constants, width):
+        return whole(rows, constants, (width + 1) // 2)
+
+    def cells(rows, constants, width, heads=0):
+        first = heads + width * np.arange(len(constants))[:, None]
+        return first + buckets(rows, constants, width)
+
+    patch.setattr(hashing, "buckets", buckets)
+    patch.setattr(hashing, "cells", cells)
 
 
 def v_is_zero(patch):

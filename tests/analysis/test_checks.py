@@ -137,7 +137,7 @@ def true_lemma(patch):
 
 
 def strict_limit(patch):
-    patch.setattr(power_law, "LIMIT", 0.001)
+    patch.setattr(power_law, "LIMIT", 0.0001)
 
 
 BROKEN = [

@@ -82,7 +82,7 @@ def test_a_claim_has_its_share_of_the_error_and_says_so(tiny, tmp_path, monkeypa
     assert few["error"] == claim.FAMILYWISE_ERROR / len(CLAIMS)
     assert main(["report", "--out", str(tmp_path)]) == 0
     assert f"miss with probability {few['error']:.3g} at most" in capsys.readouterr().out
-    for number in range(100):
+    for number in range(5 * len(CLAIMS)):
         monkeypatch.setitem(CLAIMS, f"another {number}", CLAIMS["depth"])
     many = run_in_threads(tiny("depth"), tmp_path)["summary"]
     assert many["error"] == claim.FAMILYWISE_ERROR / len(CLAIMS) < few["error"] / 5

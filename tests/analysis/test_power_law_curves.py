@@ -87,7 +87,9 @@ def test_a_store_that_answers_the_same_for_all_has_no_power_law(monkeypatch, con
 def test_it_measures_what_the_claim_measures(configured, result, corpus_file):
     """The same run, seen by the check: the same midpoints at the same steps."""
     configuration, _ = configured
-    settings = {"dim": configuration["dim"], "steps": configuration["steps"], "every": 20}
+    corpus = power_law.text.load(str(corpus_file))
+    epoch = len(corpus.positions["train"]) / power_law.BATCH
+    settings = {"dim": configuration["dim"], "epochs": [configuration["steps"] / epoch]}
     sequence = np.random.SeedSequence(configuration["seed"], spawn_key=(0,))
     claimed = power_law.measure(settings, sequence, str(corpus_file))["midpoints"]
     last = {name: found[-1]["all"] for name, found in claimed.items()}
