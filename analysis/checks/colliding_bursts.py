@@ -99,7 +99,7 @@ def judge(measurements):
         note=f"gradient left, as a share of burst × probability: {shown}",
         curves={
             "loads": loads,
-            "means": means,
+            "means": {str(load): forms for load, forms in means.items()},
             "rare": {str(s["load"]): r["rare"] for s, r in measurements if s["form"] == "linear"},
         },
     )
