@@ -35,13 +35,13 @@ def view_before(store, moment, space, cells):
     return unkept(cells)[0]
 
 
-@view_before.register
-def _(store: CellStore, moment, space, cells):
+@view_before.register(CellStore)
+def _(store, moment, space, cells):
     return space.view(store, moment)
 
 
-@view_before.register
-def _(store: BucketMeanStore, moment, space, cells):
+@view_before.register(BucketMeanStore)
+def _(store, moment, space, cells):
     return space.view(store.sums, moment)
 
 
@@ -53,8 +53,8 @@ def advance_moment(store, step, space):
     return _given(store, rows)
 
 
-@advance_moment.register
-def _(store: CellStore, step, space):
+@advance_moment.register(CellStore)
+def _(store, step, space):
     number = store.dtype.type
     gain = number(store.begin_step(step.keep, step.gain))
     store.touch(step.rows, gain)
@@ -64,8 +64,8 @@ def _(store: CellStore, step, space):
     return view, Now(less, gain, store.scales(step.rows), places)
 
 
-@advance_moment.register
-def _(store: BucketMeanStore, step, space):
+@advance_moment.register(BucketMeanStore)
+def _(store, step, space):
     k = len(step.rows)
     touches = space.array("touches", (k, 1), store.dtype)
     touches.fill(1)
