@@ -16,6 +16,7 @@ from sketchlab.kernels.compile import KERNELS
 from sketchlab.kernels.cpu import CPU
 from sketchlab.kernels.cpu.advance import CHUNK
 from sketchlab.kernels.cpu.sorting import RADIX
+from sketchlab.kernels.cpu.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore::sketchlab.errors.StoreSizeWarning")
 
@@ -351,11 +352,19 @@ def test_scratch_of_double_precision():
     assert 0.6 * said < kept <= said
 
 
-class Hoarder(CPU):
-    """A backend that keeps twice the scratch memory of its sketches."""
+class Hoard(Workspace):
+    """Twice the scratch memory of sketches."""
 
     def _fit(self, views, k, dim, parts, apart):
         return super()._fit(views, 2 * k, dim, parts, apart)
+
+
+class Hoarder(CPU):
+    """A backend that keeps it."""
+
+    def __init__(self):
+        super().__init__()
+        self._space = Hoard()
 
 
 @pytest.mark.parametrize("shape", WIDE, ids=str)

@@ -95,7 +95,7 @@ def largest_ratio(betas, step, m_form, v_form=None):
     >>> round(largest_ratio((0.9, 0.999), 10**6, "weighted"), 2)
     31.63
     >>> [round(largest_ratio((0.9, 0.999), t, "weighted", "weighted"), 2) for t in (10, 10**6)]
-    [1.11, 31.03]
+    [1.11, 30.47]
     """
     p, q = betas
     full = _sum_of_powers(q, step)  # (1−qᵗ)/(1−q)

@@ -46,8 +46,9 @@ class QuantizedStore(ScaledStore):
         """One step x ← keep·x + gain·u of the decoded rows, which are then coded anew."""
         self.make_room(largest_contribution(squared, gain, values))
         gain = self.begin_step(keep, gain)
-        before, less = self._read(rows), self.row_keep_less_one(keep)
-        self._write(rows, before + lazy_change(before, contribution(squared, gain, values), less))
+        decoded, less = self._read(rows), self.row_keep_less_one(keep)
+        decoded += lazy_change(decoded, contribution(squared, gain, values), less)
+        self._write(rows, decoded)
 
     def estimate(self, rows: Array) -> Array:
         """The decoded rows."""
