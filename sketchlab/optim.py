@@ -3,7 +3,12 @@
 from sketchlab.annotations import Clip, Table
 from sketchlab.errors import ConfigurationError
 from sketchlab.kernels.interface import Backend
-from sketchlab.optimizer import Optimizer, check_description, hyper_parameter
+from sketchlab.optimizer import (
+    Optimizer,
+    check_description,
+    checked_weight_decay,
+    hyper_parameter,
+)
 from sketchlab.rules import (
     WEIGHTED,
     AdagradRule,
@@ -40,7 +45,7 @@ def _checked_eps(eps):
 
 
 def _decay(weight_decay):
-    return {"weight_decay": checked_number("weight_decay", weight_decay, 0)}
+    return {"weight_decay": checked_weight_decay(weight_decay)}
 
 
 _EPS = hyper_parameter("eps", "Added to the root of the second moment.", _checked_eps)

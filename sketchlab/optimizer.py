@@ -18,7 +18,7 @@ from sketchlab.stores import Dense, Description, Store
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_number
 
-__all__ = ["Optimizer", "check_description", "hyper_parameter"]
+__all__ = ["Optimizer", "check_description", "checked_weight_decay", "hyper_parameter"]
 
 
 def hyper_parameter(name: str, doc: str, check: Callable[[Any], Any]) -> Any:
@@ -40,6 +40,11 @@ def hyper_parameter(name: str, doc: str, check: Callable[[Any], Any]) -> Any:
         self._rule = replace(self._rule, **{name: check(value)})
 
     return property(get, put, doc=doc)
+
+
+def checked_weight_decay(value: float) -> float:
+    """`value`, when it is finite and at least 0."""
+    return checked_number("weight_decay", value, 0)
 
 
 class Optimizer:
@@ -243,7 +248,7 @@ class Optimizer:
     weight_decay = hyper_parameter(
         "weight_decay",
         "Decoupled weight decay: x ← x − lr·weight_decay·x before a step, on the rows it touches.",
-        lambda value: checked_number("weight_decay", value, 0),
+        checked_weight_decay,
     )
 
     @property
