@@ -161,7 +161,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 60, "width": 16, "depth": 2, "draws": 10, "groups": 1},
         "quick": {"n": 200, "width": 30, "depth": 3, "draws": 10, "groups": 2},
-        "full": {"n": 200, "width": 30, "depth": 3, "draws": 10, "groups": 2},
+        "full": {"n": 500, "width": 40, "depth": 3, "draws": 10, "groups": 4},
     },
     cells=cells,
     measure=measure,

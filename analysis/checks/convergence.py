@@ -194,15 +194,15 @@ SIZES = {
         "draws": 3,
     },
     "full": {
-        "n": 100,
+        "n": 200,
         "widths": [10, 50],
         "horizons": {
-            "no noise": [500, 2000],
+            "no noise": [500, 2000, 8000],
             FAR_OUT: [4000],
-            "noise": [2000],
-            "rows left out": [3000],
+            "noise": [2000, 8000],
+            "rows left out": [3000, 12_000],
         },
         "columns": 6,
-        "draws": 3,
+        "draws": 5,
     },
 }

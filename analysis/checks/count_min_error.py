@@ -72,7 +72,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 60, "widths": [6], "depths": [2], "draws": 1000},
         "quick": {"n": 500, "widths": [8, 32, 128], "depths": [1, 2, 3], "draws": 3000},
-        "full": {"n": 500, "widths": [8, 32, 128], "depths": [1, 2, 3], "draws": 3000},
+        "full": {"n": 1000, "widths": [8, 32, 128, 512], "depths": [1, 2, 3, 4], "draws": 10_000},
     },
     cells=cells,
     measure=measure,

@@ -87,7 +87,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 60, "widths": [12], "depths": [3], "draws": 1500},
         "quick": {"n": 500, "widths": [12, 48, 192], "depths": [1, 3, 5], "draws": 3000},
-        "full": {"n": 500, "widths": [12, 48, 192], "depths": [1, 3, 5], "draws": 3000},
+        "full": {"n": 1000, "widths": [12, 48, 192, 768], "depths": [1, 3, 5], "draws": 10_000},
     },
     cells=cells,
     measure=measure,

@@ -103,7 +103,7 @@ CLAIM = Claim(
         "tiny": {"n": 30, "width": 6, "depths": [1, 3], "draws": 1000},
         "quick": {"n": 100, "width": 12, "depths": [1, 2, 3, 4, 5, 6], "draws": 10_000},
         # no failure at all in d draws proves a rate below 10.6/d: enough for e^(−8)
-        "full": {"n": 100, "width": 12, "depths": [1, 2, 3, 4, 5, 6], "draws": 10_000},
+        "full": {"n": 100, "width": 12, "depths": [1, 2, 3, 4, 5, 6, 7, 8], "draws": 40_000},
     },
     cells=cells,
     measure=measure,

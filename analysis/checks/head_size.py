@@ -6,6 +6,11 @@ the head holds just the rows that are larger than it. Beside that head more rows
 make it worse, as what is left is flat: depth is a substitute for a head. Without one,
 count-sketches do better with three rows than with one (Aamand, Indyk & Vakilian 2019: a constant
 above one). Squares in the place of values for count-sketches, whose error is in the mean square.
+
+An expected error is met to a tolerance that is part of the sizes: half of the buckets would double
+the error, and the draws of a size resolve about half of it (power laws beyond 1 have few heavy
+entries, which make most of a count-sketch's mean square). The note gives the smallest tolerance at
+which the verdict is the same.
 """
 
 import numpy as np
@@ -29,14 +34,12 @@ KINDS = {"count-min": (sl.CountMinSketch, 1), "count-sketch": (sl.CountSketch, 2
 #: Heads that are tried, as multiples of the predicted one.
 HEADS = (0, 0.4, 1, 1.7)
 DEPTHS = (1, 2, 3)
-#: An expected error is met to this share; half of the buckets would double it.
-_EXPECTED = 0.25
 #: No other choice is better by this share: around its least the error is flat.
 _TOLERANCE = 0.1
 
 
-def cells(exponents, n, cells, draws, groups):
-    """One cell a kind of sketch, exponent, head and depth (others than 1 beside the best head)."""
+def cells(exponents, n, cells, draws, groups, tolerance):
+    """One run a kind of sketch, exponent, head and depth (others than 1 beside the best head)."""
     return [
         {
             "kind": kind,
@@ -47,6 +50,7 @@ def cells(exponents, n, cells, draws, groups):
             "depth": depth,
             "draws": draws,
             "groups": groups,
+            "tolerance": tolerance,
         }
         for kind in KINDS
         for exponent in exponents
@@ -76,6 +80,7 @@ def measure(settings, sequence):
 def judge(measurements):
     """One row's error as expected, and no other head or depth clearly better."""
     level, verdicts, ratios, worse = claim_error() / (2 * len(measurements)), [], [], []
+    tolerance, furthest = measurements[0][0]["tolerance"], 0.0
     best = {
         (s["kind"], s["exponent"]): np.array(r["errors"])
         for s, r in measurements
@@ -85,7 +90,8 @@ def judge(measurements):
         errors, expected = np.array(result["errors"]), result["expected"]
         if settings["depth"] == 1:
             _, low, high = mean_interval(errors, level)
-            verdicts.append(near(low, high, expected, _EXPECTED * expected))
+            verdicts.append(near(low, high, expected, tolerance * expected))
+            furthest = max(furthest, 1 - low / expected, high / expected - 1)
             ratios.append(expected / errors.mean())
         least = best[settings["kind"], settings["exponent"]]
         if (settings["head"], settings["depth"]) != (1, 1):
@@ -107,7 +113,8 @@ def judge(measurements):
         note="errors over those of the predicted head with one row of buckets: without a head "
         f"{min(headless):.2g} to {max(headless):.2g}, with {HEADS[1]} and {HEADS[3]} times the "
         f"head {min(others):.2f} to {max(others):.2f}, with 2 or 3 rows {min(deeper):.2f} to "
-        f"{max(deeper):.2f}",
+        f"{max(deeper):.2f}; expected errors met to {tolerance:.0%} (all intervals within "
+        f"{furthest:.1%})",
         curves={
             "tightness": tightness(ratios),
             "cells": [{"settings": s, **result} for s, result in measurements],
@@ -122,9 +129,30 @@ CLAIM = Claim(
     source="after Aamand, Indyk & Vakilian 2019; theory §1",
     expected="holds",
     sizes={
-        "tiny": {"exponents": [1.0], "n": 300, "cells": 40, "draws": 300, "groups": 16},
-        "quick": {"exponents": [0.8, 1.2], "n": 600, "cells": 80, "draws": 300, "groups": 16},
-        "full": {"exponents": [0.8, 1.2], "n": 600, "cells": 80, "draws": 300, "groups": 16},
+        "tiny": {
+            "exponents": [1.0],
+            "n": 300,
+            "cells": 40,
+            "draws": 300,
+            "groups": 16,
+            "tolerance": 0.25,
+        },
+        "quick": {
+            "exponents": [0.8, 1.2],
+            "n": 600,
+            "cells": 80,
+            "draws": 300,
+            "groups": 16,
+            "tolerance": 0.25,
+        },
+        "full": {
+            "exponents": [0.8, 1.0, 1.2],
+            "n": 2000,
+            "cells": 250,
+            "draws": 1000,
+            "groups": 32,
+            "tolerance": 0.1,
+        },
     },
     cells=cells,
     measure=measure,

@@ -140,7 +140,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"crowd": 400, "width": 40, "depths": [2, 12], "draws": 300},
         "quick": {"crowd": 1000, "width": 100, "depths": [2, 5, 12, 25], "draws": 600},
-        "full": {"crowd": 1000, "width": 100, "depths": [2, 5, 12, 25], "draws": 600},
+        "full": {"crowd": 100_000, "width": 100, "depths": [2, 3, 5, 12, 25], "draws": 600},
     },
     cells=cells,
     measure=measure,

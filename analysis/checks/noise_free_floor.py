@@ -127,8 +127,8 @@ CLAIM = Claim(
         "full": {
             "n": 100,
             "widths": [4, 12, 36],
-            "horizons": [1000, 2000],
-            "draws": 3,
+            "horizons": [1000, 2000, 4000, 8000],
+            "draws": 5,
         },
     },
     cells=cells,

@@ -177,7 +177,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"dim": 8, "epochs": [0.0005, 0.002], "replicates": 3},
         "quick": {"dim": 32, "epochs": [0.005, 0.03], "replicates": 4},
-        "full": {"dim": 32, "epochs": [0.005, 0.03], "replicates": 4},
+        "full": {"dim": 32, "epochs": [0.005, 0.03, 0.1], "replicates": 4},
     },
     cells=cells,
     measure=measure,

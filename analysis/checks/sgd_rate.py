@@ -203,9 +203,9 @@ CLAIM = Claim(
         "full": {
             "n": 60,
             "width": 10,
-            "horizons": [128, 512, 2048],
+            "horizons": [128, 512, 2048, 8192],
             "columns": 8,
-            "draws": 6,
+            "draws": 10,
             "tolerance": 0.1,
         },
     },

@@ -4,12 +4,17 @@ A stream touches every row with the same chance p; the squares that it adds to r
 i^(−a) and the spread of a squared normal. A store's error is the mean of |log₂(x̂/x)| over the
 rows of the last steps, where x is the exact variable that decays as the store does: every row
 under `global`, touched rows under `lazy` (and `bucket`, which has no exact counterpart).
+
+Every place of the map is measured on several streams, with hashes of their own: between two of
+them an error differs by about as much as a choice may lose (`GOOD`). The map is of their means, and
+the deviations of a mean, of an error and of the lead of the best store, are given beside it.
 """
 
 import itertools
 from functools import partial
 
 import numpy as np
+from scipy import stats
 
 import sketchlab as sl
 from analysis.checks.draws import allocate, hash_seed
@@ -33,6 +38,7 @@ SIZES = {
         "exponent": [0.0, 1.0, 2.0],
         "held_out": 60,
         "width": 24,
+        "streams": 2,
     },
     "full": {
         "load": [2, 8, 24, 80, 256],
@@ -41,6 +47,7 @@ SIZES = {
         "exponent": [0.0, 0.5, 1.0, 2.0],
         "held_out": 200,
         "width": 32,
+        "streams": 3,
     },
 }
 DEPTH = 3
@@ -51,18 +58,19 @@ GOOD = 0.25
 
 
 def runs(configuration):
-    """Return the grid and, from the same box but off the grid, the held-out streams."""
-    return [*_grid(configuration), *_held_out(configuration)]
+    """Return all streams of the grid and, from the same box but off the grid, the held-out ones."""
+    places = [*_grid(configuration), *_held_out(configuration)]
+    return [cell for place in places for cell in _streams(configuration, place)]
 
 
 def _grid(configuration):
     places = itertools.product(*(configuration[axis] for axis in AXES))
-    return [_cell(configuration, number, *place) for number, place in enumerate(places)]
+    return [_place(configuration, number, *place) for number, place in enumerate(places)]
 
 
 def _held_out(configuration):
     generator = np.random.default_rng([configuration["seed"], 1])
-    streams = []
+    places = []
     for number in range(configuration["held_out"]):
         lows, highs = zip(*((min(configuration[axis]), max(configuration[axis])) for axis in AXES))
         share = generator.random(4)
@@ -70,21 +78,26 @@ def _held_out(configuration):
         keep = 1 - (1 - lows[1]) * ((1 - highs[1]) / (1 - lows[1])) ** share[1]
         touched = lows[2] * (highs[2] / lows[2]) ** share[2]
         place = (float(at.round(6)) for at in (keep, touched, highs[3] * share[3]))
-        streams.append(_cell(configuration, -1 - number, load, *place))
-    return streams
+        places.append(_place(configuration, -1 - number, load, *place))
+    return places
 
 
-def _cell(configuration, number, load, keep, touched, exponent):
+def _place(configuration, number, load, keep, touched, exponent):
     return {
         "load": load,
         "keep": keep,
         "touched": touched,
         "exponent": exponent,
         "width": configuration["width"],
-        "seed": configuration["seed"],
         "held_out": number < 0,
         "number": abs(number),
     }
+
+
+def _streams(configuration, place):
+    """Settings of the runs at one place: seeds that follow one another."""
+    first = configuration["seed"]
+    return [place | {"seed": seed} for seed in range(first, first + configuration["streams"])]
 
 
 def measure(settings, _=None):
@@ -144,8 +157,8 @@ def errors_on_stream(settings, stores, draw, error):
 
 def summarise(configuration, result_of):
     """Fit the map to the grid; try it on the held-out streams."""
-    grid = [_point(cell, result_of) for cell in _grid(configuration)]
-    held_out = [_point(cell, result_of) for cell in _held_out(configuration)]
+    grid = [_point(configuration, place, result_of) for place in _grid(configuration)]
+    held_out = [_point(configuration, place, result_of) for place in _held_out(configuration)]
     fitted, losses = StoreMap(grid), []
     fixed = {name: [] for name in fitted.stores}
     for point in held_out:
@@ -160,11 +173,28 @@ def summarise(configuration, result_of):
         "hits": float(np.mean(np.less_equal(losses, GOOD))),
         "loss": float(np.mean(losses)),
         "loss_of_always": {name: float(np.mean(values)) for name, values in fixed.items()},
+        "deviation": {
+            name: float(np.median([point["deviation"][name] for point in (*grid, *held_out)]))
+            for name in ("error", "lead")
+        },
     }
 
 
-def _point(cell, result_of):
-    return {axis: cell[axis] for axis in AXES} | {"errors": result_of(cell)}
+def _point(configuration, place, result_of):
+    """Mean errors at one place, and the standard deviations of such means.
+
+    "error" is that of the best store; "lead" that of the second best's error less the best's, both
+    on the same streams, which is what a choice between the two depends on.
+    """
+    runs = [result_of(cell) for cell in _streams(configuration, place)]
+    errors = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+    best, second = sorted(errors, key=errors.get)[:2]
+    leads = [run[second] - run[best] for run in runs]
+    found = {"error": [run[best] for run in runs], "lead": leads}
+    return {axis: place[axis] for axis in AXES} | {
+        "errors": errors,
+        "deviation": {name: float(stats.sem(values)) for name, values in found.items()},
+    }
 
 
 def present(configuration, summary):
@@ -194,6 +224,10 @@ def winners(configuration, summary, title, error):
         f"On {len(summary['held_out'])} streams that the map was not fitted to, its choice is "
         f"within {GOOD} of the best in {summary['hits']:.0%}; mean loss {summary['loss']:.2f} "
         f"octaves (always the same store: {always}).",
+        "Standard deviation of a mean over {} streams, the median over all places: {:.2f} octaves "
+        "of the smallest error, {:.2f} of its distance from the second smallest.".format(
+            configuration["streams"], *summary["deviation"].values()
+        ),
     ]
     titles = ("K", "touched", *(f"c={keep:g} a={exponent:g}" for keep, exponent in columns))
     return Table(title, titles, rows, notes)

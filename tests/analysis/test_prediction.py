@@ -17,6 +17,7 @@ SMALL = {
     "exponent": [0.0, 1.5],
     "held_out": 30,
     "width": 16,
+    "streams": 2,
     "mode": "quick",
     "seed": 0,
 }
@@ -46,6 +47,20 @@ def test_map_reproduces_what_it_was_fitted_to(summary):
     fitted = StoreMap(summary["grid"])
     for point in summary["grid"]:
         assert fitted.errors(**stream(point)) == pytest.approx(point["errors"], abs=1e-6)
+
+
+def test_a_place_is_the_mean_of_its_streams(summary):
+    """Whose hashes differ, so that a mean of them has a deviation; a lead's is of pairs."""
+    (cells,) = store_map.EXPERIMENT.stages(SMALL, None)
+    first = summary["grid"][0]
+    runs = [store_map.measure(cell) for cell in cells if stream(cell) == stream(first)]
+    assert len(runs) == SMALL["streams"]
+    for name, error in first["errors"].items():
+        assert error == pytest.approx(np.mean([run[name] for run in runs]))
+    best, second = sorted(first["errors"], key=first["errors"].get)[:2]
+    leads = [run[second] - run[best] for run in runs]
+    assert first["deviation"]["lead"] == pytest.approx(abs(leads[0] - leads[1]) / 2)
+    assert first["deviation"]["error"] > 0
 
 
 def test_map_predicts_streams_that_it_was_not_fitted_to(summary):

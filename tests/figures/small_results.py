@@ -26,6 +26,7 @@ _MAP = {
     "exponent": [0.0, 1.0, 2.0],
     "held_out": 4,
     "width": 4,
+    "streams": 2,
 }
 
 #: What makes the quick configuration of an experiment quicker; all of these are run here.
