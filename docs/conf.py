@@ -41,6 +41,8 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autosummary_imported_members = True
+# PyTorch is large; the pages of its optimizers need their docstrings only.
+autodoc_mock_imports = ["torch"]
 autodoc_typehints = "none"  # numpydoc's sections give types and shapes
 numpydoc_show_class_members = False  # the template of a class lists them
 
