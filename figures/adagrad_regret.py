@@ -1,4 +1,4 @@
-"""Adagrad's regret on convex sparse problems, exact and sketched (theory §5)."""
+"""Adagrad's regret on convex sparse problems, exact and sketched (theory §6)."""
 
 from figures.common import style
 from figures.common.figure import Figure

@@ -1,4 +1,4 @@
-"""How often count-min estimates fall below the truth, by the form of decay (theory §2)."""
+"""How often count-min estimates fall below the truth, by the form of decay (theory §7)."""
 
 from figures.common import style
 from figures.common.figure import Figure

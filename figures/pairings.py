@@ -1,4 +1,4 @@
-"""Which pairs of stores for Adam's two moments train, clipped or not (theory §7)."""
+"""Which pairs of stores for Adam's two moments train, clipped or not (docs/stores.md)."""
 
 from figures.common import style
 from figures.common.figure import Figure

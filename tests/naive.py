@@ -243,7 +243,7 @@ class ConservativeCountMin(CountMin):
 
 
 class HeadTail(Store):
-    """Some rows exactly, all others in a sketch (theory §7; Roy et al. 2016)."""
+    """Some rows exactly, all others in a sketch (docs/stores.md; Roy et al. 2016)."""
 
     def __init__(self, description, n, dim):
         tail = description.tail
@@ -322,7 +322,7 @@ class HeadTail(Store):
 
 
 class Weighted(Store):
-    """Another store's answers, divided by each row's own weight (theory §7, row weights).
+    """Another store's answers, divided by each row's own weight (docs/stores.md, row weights).
 
     Times the weight of a row that was touched at every step: the scale of the exact variable.
     """
@@ -704,7 +704,7 @@ class Adam(Optimizer):
         return clipped(ratio, self.limit()) if self.clip else ratio
 
     def limit(self):
-        """The largest |m̃|/√ṽ that some gradients of one row give (theory §7)."""
+        """The largest |m̃|/√ṽ that some gradients of one row give (docs/stores.md)."""
         (beta1, beta2), t = self.betas, self.step_count
         if isinstance(self.m, Weighted):  # a row's first gradient after t − 1 steps without one
             return max(1.0, (beta1 / beta2) ** ((t - 1) / 2)) * sqrt((1 - beta2**t) / (1 - beta2))

@@ -1,4 +1,4 @@
-"""Count-min estimates never below the truth: every step, every entry (theory §1, §6: F1)."""
+"""Count-min estimates never below the truth: every step, every entry (theory §3 and §4: F1)."""
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def judge(measurements):
 CLAIM = Claim(
     name="count-min-one-sided",
     statement="x_i ≤ x̂_i at every step, for every entry, under global and conservative updates",
-    source="Cormode & Muthukrishnan 2005; theory §4 and §6, F1",
+    source="Cormode & Muthukrishnan 2005; theory §3 and §4, F1",
     expected=HOLDS,
     sizes={
         "tiny": {"n": 40, "widths": [4], "betas": [0.9], "touched": [0.3], "steps": 20},

@@ -1,4 +1,4 @@
-"""The one-sided guarantee for Algorithm 4 as printed and for the released rule: false (theory §4).
+"""The one-sided guarantee for Algorithm 4 as printed and for the released rule: false (theory §7).
 
 The smallest counterexample has two rows in one bucket, two steps and β = 1/2. Both rows get
 g = 1, so that v = (½, ½) and the bucket holds 1; then both get g = 0, v falls to (¼, ¼), and the
@@ -76,7 +76,7 @@ def _share_below(measurements, form):
 CLAIM = Claim(
     name="count-min-one-sided-lazy",
     statement="x_i ≤ x̂_i for Algorithm 4 as printed and for the released kernels",
-    source="Spring et al. 2019, Algorithm 4 and released code; theory §4",
+    source="Spring et al. 2019, Algorithm 4 and released code; theory §7",
     expected=REFUTED,
     sizes=count_min_one_sided.CLAIM.sizes,
     cells=cells,

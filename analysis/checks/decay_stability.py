@@ -1,4 +1,4 @@
-"""How many rows may share a bucket before its decay oscillates, or grows (theory §4).
+"""How many rows may share a bucket before its decay oscillates, or grows (theory §7).
 
 K touched rows in the one bucket of a sketch of width 1, which held something and gets nothing
 more: `lazy` and `bucket` decay multiply it by 1 − K(1−c) at every step, `global` by c.
@@ -90,7 +90,7 @@ CLAIM = Claim(
     name="decay-stability",
     statement="lazy and bucket decay stay non-negative up to 1/(1−c) touched rows a bucket and "
     "stable below 2/(1−c); global always",
-    source="theory §4",
+    source="theory §7",
     expected=HOLDS,
     sizes={
         "tiny": {"keeps": [0.5, 0.9], "draws": 1},

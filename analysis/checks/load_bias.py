@@ -1,4 +1,4 @@
-"""What K rows of one bucket, all touched at every step, read in the end (theory §4).
+"""What K rows of one bucket, all touched at every step, read in the end (theory §7).
 
 A stationary stream, u_i the same at every step. With one row of buckets the fixed points are
 known: the sum of the bucket's rows under `global`, their maximum under the conservative update,
@@ -134,7 +134,7 @@ CLAIM = Claim(
     name="load-bias",
     statement="K rows a bucket read their sum (global), at most their maximum (conservative), "
     "about their mean (lazy, balanced in every bucket)",
-    source="theory §4",
+    source="theory §7",
     expected=HOLDS,
     sizes={
         "tiny": {

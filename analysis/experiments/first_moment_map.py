@@ -50,7 +50,7 @@ EXPERIMENT = Experiment(
     name="first-moment-map",
     title="Which count-sketch errs least for first moments, by load, touch rate, decay and "
     "Zipf exponent",
-    source="theory §4: no single winner",
+    source="theory §7: no single winner",
     duration={"quick": "20 s", "full": "20 min"},
     sizes=store_map.SIZES,
     runs=store_map.runs,

@@ -219,7 +219,7 @@ EXPERIMENT = tasks.experiment(
     also=_targets,
     name="head-tail",
     title="Head and tail, row weights and feasible updates against exact state and the paper's",
-    source="theory §7",
+    source="Roy et al. 2016, Hsu et al. 2019; docs/stores.md",
     duration={"quick": "1 min", "full": "35 min"},
     present=present,
 )

@@ -141,7 +141,7 @@ def cost(settings):
 EXPERIMENT = Experiment(
     name="pairings",
     title="Adam's two moments: which pairs of stores train and which diverge",
-    source="theory §7",
+    source="docs/stores.md",
     duration={"quick": "1 min", "full": "5 min"},
     configure=configure,
     runs=runs,

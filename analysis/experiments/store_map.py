@@ -242,7 +242,7 @@ def cost(settings):
 EXPERIMENT = Experiment(
     name="store-map",
     title="Which count-min store errs least, by load, touch rate, decay and Zipf exponent",
-    source="theory §4: no single winner",
+    source="theory §7: no single winner",
     duration={"quick": "20 s", "full": "20 min"},
     sizes=SIZES,
     runs=runs,
