@@ -32,13 +32,13 @@ def allocate(description, n, dim=1):
         return description.allocate(n, dim, np.float64)
 
 
-def scattered(n, generator):
+def scattered(n, generator, below=MAX_ROWS):
     """Distinct row numbers, far apart.
 
     Multiply-shift spreads consecutive ones, as of a sorted vocabulary, better than chance: a claim
     whose bound is to be met needs others.
     """
-    return generator.choice(MAX_ROWS, size=n, replace=False)
+    return generator.choice(below, size=n, replace=False)
 
 
 def independent_answers(description, vectors, entries, draws, sequence, rows=None):

@@ -217,3 +217,63 @@ def best_head(values, cells):
     while head < cells - 1 and values[head] >= head_error(values, head, cells):
         head += 1
     return head
+
+
+# -- shrunken answers --------------------------------------------------------------------------
+
+
+def best_factor_risk(signal, noise):
+    """Least mean square error of a factor times an unbiased answer: ‖m‖²·ν/(‖m‖² + ν).
+
+    Parameters
+    ----------
+    signal : float
+        ‖m‖², what an answer of 0 errs by.
+    noise : float
+        ν, the mean square error of the answer itself.
+
+    Returns
+    -------
+    float
+        At most the smaller of the two (Wiener 1949). 0 where both are.
+    """
+    return signal * noise / (signal + noise) if signal + noise else 0.0
+
+
+def shrunken_risk(signal, noise, depth, rank):
+    """Bound on the mean square error of an answer that is shrunken by the measured factor.
+
+    Of the mean of `depth` readings whose errors are normal, alike in all of `rank` directions and
+    independent of each other: r/(r − 2)·(best factor's + 2v/((v − 1)r)·ν), by James & Stein's
+    (1961) identity with a measured variance. docs/theory.md §9 has the proof.
+
+    Parameters
+    ----------
+    signal, noise : float
+        As `best_factor_risk`.
+    depth : int
+        v, at least 2.
+    rank : int
+        r, at least 3.
+
+    Returns
+    -------
+    float
+    """
+    excess = 2 * depth / ((depth - 1) * rank) * noise
+    return rank / (rank - 2) * (best_factor_risk(signal, noise) + excess)
+
+
+def dominating_rank(depth):
+    """The rank above which a shrunken mean errs less than the mean, whatever m is: 4 + 2/(v − 1).
+
+    Parameters
+    ----------
+    depth : int
+        v, at least 2.
+
+    Returns
+    -------
+    float
+    """
+    return 4 + 2 / (depth - 1)

@@ -119,7 +119,7 @@ class CountSketch(SketchDescription[CountSketchStore]):
             )
         if self.decay not in (None, "global"):
             raise ConfigurationError(
-                f'decay={self.decay!r} with shrink=True: a shrunken sketch decays as a whole, use '
+                f"decay={self.decay!r} with shrink=True: a shrunken sketch decays as a whole, use "
                 'decay="global" or leave it out'
             )
 

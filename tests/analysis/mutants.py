@@ -76,6 +76,10 @@ def touched_rows_never_decay(patch):
     patch.setattr(cells, "active_cell", lambda cell, active_rows, less_one: cell)
 
 
+def answers_are_never_shrunken(patch):
+    patch.setattr(cells, "trust", lambda readings: np.ones(readings.shape[1]))
+
+
 def _instead_of_the_move(patch, moved):
     """``moved(rows, before, after)`` of the parameters takes the place of their step."""
     whole = Reference.step
@@ -118,6 +122,7 @@ MUTANTS = {
     "hash without addend": hash_without_addend,
     "a row of buckets never decays": one_row_of_buckets_never_decays,
     "touched rows never decay": touched_rows_never_decay,
+    "never shrunken": answers_are_never_shrunken,
     "a tenth ascends": a_tenth_of_the_rows_ascends,
     "never moves": never_moves,
     "rows ignored": rows_are_ignored,
@@ -134,6 +139,7 @@ CATCHES = {
     "median-of-three": ("half of the buckets", "hash without addend"),
     "median-of-many": ("half of the buckets", "signs all +1"),
     "head-size": ("half of the buckets", "v̂ = 0"),
+    "shrunken-risk": ("half of the buckets", "never shrunken"),
     "adaptive-stream": ("half of the buckets",),
     "adaptive-attack": ("v̂ = 0", "never moves"),
     "theorem-4-1": ("v̂ = 0", "v̂/100"),
