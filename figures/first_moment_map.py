@@ -8,7 +8,7 @@ def caption(study):
     grid = study.summary["grid"]
     hopeless = sum(min(point["errors"].values()) >= 1 for point in grid) / len(grid)
     return (
-        "The count-sketch of the smallest error and that error, the mean of log₂(1 + |m̂ − m|/|m|) "
+        "The count-sketch of the smallest error and that error, the mean of log₂(1 + ‖m̂ − m‖/‖m‖) "
         "in octaves: 1 is what answering 0 costs. By decay c (columns), share p of rows that a "
         "step touches (rows), load K and exponent a of the rows' magnitudes i^(−a). In "
         f"{hopeless:.0%} of the grid no sketch is better than answering 0. {losses(study)}"

@@ -42,7 +42,7 @@ def draw(study):
     page.legend(
         handles=[Patch(color=pale(at), label=name) for at, name in enumerate(stores)],
         loc="outside upper center",
-        ncols=4,
+        ncols=len(stores),
     )
     return page
 

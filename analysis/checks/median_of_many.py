@@ -96,7 +96,7 @@ CLAIM = Claim(
     sizes={
         "tiny": {"n": 200, "width": 8, "depths": [3, 9], "draws": 200, "groups": 12},
         "quick": {"n": 400, "width": 16, "depths": [3, 7, 15], "draws": 200, "groups": 12},
-        "full": {"n": 1000, "width": 16, "depths": [3, 7, 15, 31], "draws": 400, "groups": 24},
+        "full": {"n": 1000, "width": 16, "depths": [3, 7, 15, 31], "draws": 200, "groups": 24},
     },
     cells=cells,
     measure=measure,

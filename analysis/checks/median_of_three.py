@@ -136,9 +136,9 @@ CLAIM = Claim(
             "tolerance": 0.4,
         },
         "full": {
-            "n": 2000,
+            "n": 500,
             "widths": [128, 256, 512, 1024],
-            "draws": 1000,
+            "draws": 500,
             "groups": 32,
             "tolerance": 0.2,
         },

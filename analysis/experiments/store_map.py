@@ -88,10 +88,9 @@ def _place(configuration, number, load, keep, touched, exponent):
         "keep": keep,
         "touched": touched,
         "exponent": exponent,
-        "width": configuration["width"],
         "held_out": number < 0,
         "number": abs(number),
-    }
+    } | {name: configuration[name] for name in ("width", "dim") if name in configuration}
 
 
 def _streams(configuration, place):
@@ -106,14 +105,15 @@ def measure(settings, _=None):
 
 
 def _squares(means, generator):
-    return means * generator.standard_normal(len(means)) ** 2
+    """What a step adds to the rows that it touches: squares of normal numbers, one column."""
+    return lambda rows: (means[rows] * generator.standard_normal(len(rows)) ** 2)[:, None]
 
 
 def _octaves(answers, truth):
     return np.abs(np.log2(np.maximum(answers, 0) / truth))
 
 
-def errors_on_stream(settings, stores, draw, error):
+def errors_on_stream(settings, stores, source, error, answer=None):
     """Mean errors of some stores on one stream.
 
     Parameters
@@ -121,10 +121,14 @@ def errors_on_stream(settings, stores, draw, error):
     settings : dict
     stores : dict of str to callable
         ``stores[name](width, depth, seed)`` gives a description.
-    draw : callable
-        ``draw(means, generator)`` gives what a step adds to rows of these mean squares.
+    source : callable
+        ``source(means, generator)``, of the rows' mean squares, gives a function from the rows of a
+        step to what it adds, (k, dim).
     error : callable
         ``error(answers, truth)`` in octaves; it may be anything where a store has diverged.
+    answer : callable, optional
+        ``answer(store, rows, added, keep, gain)`` takes a step and returns its answers, (k, dim);
+        by default what is read after the step.
 
     Returns
     -------
@@ -134,25 +138,39 @@ def errors_on_stream(settings, stores, draw, error):
     data, hashing = np.random.SeedSequence(settings["seed"], spawn_key=key).spawn(2)
     generator = np.random.default_rng(data)
     n, keep = settings["load"] * settings["width"], settings["keep"]
+    means = generator.permutation(np.arange(1, n + 1) ** -settings["exponent"])
+    draw = source(means, generator)
+    dim = draw(np.arange(0)).shape[1]
     live = {
-        name: allocate(describe(settings["width"], DEPTH, hash_seed(hashing)), n)
+        name: allocate(describe(settings["width"], DEPTH, hash_seed(hashing)), n, dim)
         for name, describe in stores.items()
     }
-    exact = {decay: allocate(sl.Dense(decay), n) for decay in ("lazy", "global")}
-    means = generator.permutation(np.arange(1, n + 1) ** -settings["exponent"])
+    exact = {form: allocate(sl.Dense(*form), n, dim) for form in {*map(_form, live.values())}}
     steps, errors = round(4 / (1 - keep)), {name: [] for name in live}
     for step in range(steps):
         rows = np.flatnonzero(generator.random(n) < settings["touched"])
-        added = draw(means[rows], generator)[:, None]
+        added = draw(rows)
         with np.errstate(all="ignore"):  # an unstable store overflows, and is reported as worst
-            for store in (*live.values(), *exact.values()):
+            for store in exact.values():
                 store.advance(rows, added, keep, 1 - keep)
-            if step >= steps - 5 and len(rows):
-                for name, store in live.items():
-                    truth = exact["global" if store.decay == "global" else "lazy"].query(rows)
-                    off = error(store.query(rows), truth)
-                    errors[name].append(np.mean(np.where(off <= WORST, off, WORST)))
+            for name, store in live.items():
+                if step < steps - 5 or not len(rows):
+                    store.advance(rows, added, keep, 1 - keep)
+                    continue
+                answers = (answer or _read_after)(store, rows, added, keep, 1 - keep)
+                off = error(answers, exact[_form(store)].query(rows))
+                errors[name].append(np.mean(np.where(off <= WORST, off, WORST)))
     return {name: float(np.mean(found)) if found else 0.0 for name, found in errors.items()}
+
+
+def _form(store):
+    """Decay and row weights of the exact variable that forgets as a store does."""
+    return "global" if store.decay == "global" else "lazy", store.weights is not None
+
+
+def _read_after(store, rows, added, keep, gain):
+    store.advance(rows, added, keep, gain)
+    return store.query(rows)
 
 
 def summarise(configuration, result_of):

@@ -11,6 +11,7 @@ TITLES = {
     "conservative": "conservative",
     "rank-1": "rank-1 (NMF)",
     "head-tail": "head and tail",
+    "shrunken": "shrunken",
 }
 
 #: Forms of stores that have one; a sketch has that of its decay, or the conservative one.
@@ -32,6 +33,8 @@ LOOK_NOTE = "Colour: the store of V, or of the only variable; marker: that of M.
 
 def form_of_store(store):
     """Return the form, a key of `FORMS`, of a recorded description."""
+    if store.get("shrink"):
+        return "shrunken"
     if store["kind"] in _FORM_OF_KIND:
         return _FORM_OF_KIND[store["kind"]]
     return "conservative" if store.get("conservative") else store["decay"]

@@ -32,7 +32,7 @@ _MAP = {
 #: What makes the quick configuration of an experiment quicker; all of these are run here.
 SMALL = {
     "store-map": _MAP,
-    "first-moment-map": _MAP,
+    "first-moment-map": _MAP | {"dim": 4},
     "approximation-error": {"dim": 4, "steps": 8, "points": 4, "draws": 2},
     "power-law-curves": {"dim": 4, "steps": 12, "replicates": 2},
 }
