@@ -41,8 +41,8 @@ _EPS = 1e-10
 ATTAINED = 4
 
 
-def cells(problems, rates, n, samples, horizons, compression, draws):
-    """One cell a problem, learning rate and draw of data, order and hash functions."""
+def runs(problems, rates, n, samples, horizons, compression, draws):
+    """One run for each problem, learning rate and draw of data, order and hash functions."""
     return [
         {
             "problem": problem,
@@ -193,7 +193,7 @@ CLAIM = Claim(
             "draws": 5,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "20 s", "full": "4 min"},

@@ -79,8 +79,8 @@ class Attacker:
         return low if low <= len(candidates) else 0
 
 
-def cells(n, width, depth, draws, groups):
-    """One cell a form and group of draws of hash functions."""
+def runs(n, width, depth, draws, groups):
+    """One run for each form and group of draws of hash functions."""
     return [
         {"form": form, "n": n, "width": width, "depth": depth, "draws": draws, "group": group}
         for form in FORMS
@@ -163,7 +163,7 @@ CLAIM = Claim(
         "quick": {"n": 200, "width": 30, "depth": 3, "draws": 10, "groups": 2},
         "full": {"n": 500, "width": 40, "depth": 3, "draws": 10, "groups": 4},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "8 s", "full": "30 s"},

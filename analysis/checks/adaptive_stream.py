@@ -25,8 +25,8 @@ KINDS = ("adaptive", "oblivious")
 _MEAN = 1.5
 
 
-def cells(n, width, depth, rates, draws, groups, steps):
-    """One cell a learning rate and group of draws of hash functions."""
+def runs(n, width, depth, rates, draws, groups, steps):
+    """One run for each learning rate and group of draws of hash functions."""
     return [
         {
             "n": n,
@@ -161,7 +161,7 @@ CLAIM = Claim(
             "steps": 100,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "8 s", "full": "1 min"},

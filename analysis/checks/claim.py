@@ -74,9 +74,9 @@ class Claim:
     expected : str
         The verdict that the theory, as mended here, predicts.
     sizes : dict of str to dict
-        For ``"tiny"`` (tests), ``"quick"`` and ``"full"``: what `cells` takes.
-    cells : callable
-        ``cells(**size)`` lists plain settings, one for each run, in any process.
+        For ``"tiny"`` (tests), ``"quick"`` and ``"full"``: what `runs` takes.
+    runs : callable
+        ``runs(**size)`` lists plain settings, one for each run, in any process.
     measure : callable
         ``measure(settings, sequence)`` returns plain JSON values; `sequence` is the run's own
         `numpy.random.SeedSequence`, from which everything random must be drawn.
@@ -93,7 +93,7 @@ class Claim:
     source: str
     expected: str
     sizes: dict
-    cells: Callable
+    runs: Callable
     measure: Callable
     judge: Callable
     duration: dict = field(default_factory=dict)
@@ -102,8 +102,8 @@ class Claim:
     def settings(self, mode, seed, recorded=None):
         """Settings of all runs, each with the seed and its own number."""
         return [
-            {**cell, "claim": self.name, "seed": seed, "cell": number, **(recorded or {})}
-            for number, cell in enumerate(self.cells(**self.sizes[mode]))
+            {**run, "claim": self.name, "seed": seed, "cell": number, **(recorded or {})}
+            for number, run in enumerate(self.runs(**self.sizes[mode]))
         ]
 
     def measure_one(self, settings, inputs):
@@ -126,8 +126,8 @@ class Claim:
     def find(self, mode="quick", seed=0):
         """Make all runs in this process and judge them."""
         recorded, inputs = self._given(Options())
-        cells = self.settings(mode, seed, recorded)
-        return self.verdict([(cell, self.measure_one(cell, inputs)) for cell in cells])
+        runs = self.settings(mode, seed, recorded)
+        return self.verdict([(run, self.measure_one(run, inputs)) for run in runs])
 
     def experiment(self):
         """The claim as the runner knows experiments."""
@@ -164,8 +164,8 @@ class Claim:
         return self.settings(configuration["mode"], configuration["seed"], configuration["given"])
 
     def _summarise(self, configuration, result_of):
-        cells = self._runs(configuration)
-        finding = self.verdict([(cell, result_of(cell)) for cell in cells])
+        runs = self._runs(configuration)
+        finding = self.verdict([(run, result_of(run)) for run in runs])
         return {
             "name": self.name,
             "statement": self.statement,
@@ -179,8 +179,8 @@ class Claim:
     def _present(self, configuration, summary):
         title = f"{self.name}: {self.statement}"
         origin = f"{self.source}; {configuration['mode']}, seed {configuration['seed']}."
-        cells = [(*row(summary), configuration["mode"])]
-        return Table(title, COLUMNS, cells, [f"{summary['note']}.", origin])
+        rows = [(*row(summary), configuration["mode"])]
+        return Table(title, COLUMNS, rows, [f"{summary['note']}.", origin])
 
 
 def _not_finite(result):

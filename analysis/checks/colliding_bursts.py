@@ -36,8 +36,8 @@ BETA, SIZE, PROBABILITY = 0.8, 25.0, 0.02
 _STEP = 0.03
 
 
-def cells(loads, steps, columns):
-    """One cell a form and number of colliding rows."""
+def runs(loads, steps, columns):
+    """One run for each form and number of colliding rows."""
     return [
         {"form": form, "load": load, "steps": steps, "columns": columns}
         for form in FORMS
@@ -116,7 +116,7 @@ CLAIM = Claim(
         "quick": {"loads": [1, 16, 256], "steps": 5000, "columns": 8},
         "full": {"loads": [1, 4, 16, 64, 256, 1024, 4096], "steps": 5000, "columns": 8},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "10 s", "full": "4 min"},

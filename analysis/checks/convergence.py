@@ -43,8 +43,8 @@ INSTANCES = {
 }
 
 
-def cells(n, widths, horizons, columns, draws):
-    """One cell an instance and width; `horizons` gives each instance its own."""
+def runs(n, widths, horizons, columns, draws):
+    """One run for each instance and width; `horizons` gives each instance its own."""
     return [
         {
             "instance": name,

@@ -22,8 +22,8 @@ KINDS = ("0.5", "1", "1.5", "2", "gaussian")
 FEW_DRAWS = 10
 
 
-def cells(n, widths, depths, draws):
-    """One cell a width and depth."""
+def runs(n, widths, depths, draws):
+    """One run for each width and depth."""
     return [
         {"n": n, "width": width, "depth": depth, "draws": draws}
         for width in widths
@@ -74,7 +74,7 @@ CLAIM = Claim(
         "quick": {"n": 500, "widths": [8, 32, 128], "depths": [1, 2, 3], "draws": 3000},
         "full": {"n": 1000, "widths": [8, 32, 128, 512], "depths": [1, 2, 3, 4], "draws": 10_000},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "3 s", "full": "2 min"},

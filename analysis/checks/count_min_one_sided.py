@@ -13,8 +13,8 @@ FORMS = {
 }
 
 
-def cells(n, widths, betas, touched, steps):
-    """One cell a form, width, decay and chance of being touched: one run."""
+def runs(n, widths, betas, touched, steps):
+    """One run for each form, width, decay and chance of being touched."""
     return [
         {
             "form": form,
@@ -106,7 +106,7 @@ CLAIM = Claim(
             "steps": 500,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "2 s", "full": "2 min"},

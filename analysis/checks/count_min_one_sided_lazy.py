@@ -34,14 +34,14 @@ def counterexample(decay):
     return estimates, truths
 
 
-def cells(**size):
+def runs(**size):
     """The runs of `count-min-one-sided`, under both ways to decay touched rows only."""
-    whole = count_min_one_sided.cells(**size)
-    runs = [cell for cell in whole if cell["form"] == "global"]
+    whole = count_min_one_sided.runs(**size)
+    chosen = [run for run in whole if run["form"] == "global"]
     return [
-        {**cell, "form": form, **form_of_answers(describe(1, 1).decay)}
+        {**run, "form": form, **form_of_answers(describe(1, 1).decay)}
         for form, describe in FORMS.items()
-        for cell in runs
+        for run in chosen
     ]
 
 
@@ -79,7 +79,7 @@ CLAIM = Claim(
     source="Spring et al. 2019, Algorithm 4 and released code; theory §7",
     expected=REFUTED,
     sizes=count_min_one_sided.CLAIM.sizes,
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "2 s", "full": "2 min"},

@@ -19,8 +19,8 @@ from analysis.theory import bounds
 KINDS = ("0.5", "1", "1.5", "2", "gaussian")
 
 
-def cells(n, widths, depths, draws):
-    """One cell a width and depth."""
+def runs(n, widths, depths, draws):
+    """One run for each width and depth."""
     return [
         {"n": n, "width": width, "depth": depth, "draws": draws}
         for width in widths
@@ -89,7 +89,7 @@ CLAIM = Claim(
         "quick": {"n": 500, "widths": [12, 48, 192], "depths": [1, 3, 5], "draws": 3000},
         "full": {"n": 1000, "widths": [12, 48, 192, 768], "depths": [1, 3, 5], "draws": 10_000},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "5 s", "full": "3 min"},

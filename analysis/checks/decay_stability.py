@@ -18,8 +18,8 @@ KINDS = {"count-sketch": sl.CountSketch, "count-min": sl.CountMinSketch}
 _ROUNDING = 1e-9
 
 
-def cells(keeps, draws):
-    """One cell a kind of sketch, way to decay, and c."""
+def runs(keeps, draws):
+    """One run for each kind of sketch, way to decay, and c."""
     return [
         {"kind": kind, "decay": decay, "keep": keep, "draws": draws, **form_of_answers(decay)}
         for kind in KINDS
@@ -97,7 +97,7 @@ CLAIM = Claim(
         "quick": {"keeps": [0.5, 0.8, 0.9, 0.99, 0.999], "draws": 5},
         "full": {"keeps": [0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999], "draws": 10},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "1 s", "full": "10 s"},

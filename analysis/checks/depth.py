@@ -21,8 +21,8 @@ from analysis.theory import bounds
 KINDS = {"count-sketch": sl.CountSketch, "count-min": sl.CountMinSketch}
 
 
-def cells(n, width, depths, draws):
-    """One cell a kind of sketch and depth."""
+def runs(n, width, depths, draws):
+    """One run for each kind of sketch and depth."""
     return [
         {"kind": kind, "n": n, "width": width, "depth": depth, "draws": draws}
         for kind in KINDS
@@ -105,7 +105,7 @@ CLAIM = Claim(
         # no failure at all in d draws proves a rate below 10.6/d: enough for e^(−8)
         "full": {"n": 100, "width": 12, "depths": [1, 2, 3, 4, 5, 6, 7, 8], "draws": 40_000},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "3 s", "full": "1 min"},

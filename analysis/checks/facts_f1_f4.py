@@ -11,8 +11,8 @@ from analysis.theory import descent
 FACTS = ("F1", "F2", "F3", "F4")
 
 
-def cells(problems, n, widths, betas, touched, steps):
-    """One cell a problem, form, width, decay and chance of being touched: one run."""
+def runs(problems, n, widths, betas, touched, steps):
+    """One run for each problem, form, width, decay and chance of being touched."""
     return [
         {
             "problem": problem,
@@ -133,7 +133,7 @@ CLAIM = Claim(
             "steps": 300,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "4 s", "full": "30 s"},

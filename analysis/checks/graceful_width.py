@@ -33,8 +33,8 @@ _TOLERANCE = 0.05
 _FLAT_DRAWS = 12
 
 
-def cells(n, widths, groups, draws, tolerance):
-    """One run a kind of sketch and group of draws, at all widths."""
+def runs(n, widths, groups, draws, tolerance):
+    """One run for each kind of sketch and group of draws, at all widths."""
     return [
         {
             "kind": kind,
@@ -142,7 +142,7 @@ CLAIM = Claim(
             "tolerance": 0.05,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "3 s", "full": "1 min"},

@@ -38,8 +38,8 @@ DEPTHS = (1, 2, 3)
 _TOLERANCE = 0.1
 
 
-def cells(exponents, n, cells, draws, groups, tolerance):
-    """One run a kind of sketch, exponent, head and depth (others than 1 beside the best head)."""
+def runs(exponents, n, cells, draws, groups, tolerance):
+    """One run for each kind of sketch, exponent and head; at the best head for each depth, too."""
     return [
         {
             "kind": kind,
@@ -154,7 +154,7 @@ CLAIM = Claim(
             "tolerance": 0.15,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "15 s", "full": "8 min"},

@@ -32,8 +32,8 @@ FORMS = {
 }
 
 
-def cells(loads, linear, times, beta):
-    """One cell a form and K."""
+def runs(loads, linear, times, beta):
+    """One run for each form and K."""
     return [
         {"form": form, "load": load, "linear": linear, "times": times, "beta": beta}
         for form in FORMS
@@ -120,7 +120,7 @@ CLAIM = Claim(
         "quick": {"loads": [1, 4, 16, 64, 256], "linear": 100, "times": 20, "beta": 0.9},
         "full": {"loads": [2**k for k in range(11)], "linear": 100, "times": 20, "beta": 0.9},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "2 s", "full": "30 s"},

@@ -66,8 +66,8 @@ def burst_size(width):
     return math.ceil(width / np.e) - 1
 
 
-def cells(crowd, width, depths, draws):
-    """One cell a depth."""
+def runs(crowd, width, depths, draws):
+    """One run for each depth."""
     return [{"crowd": crowd, "width": width, "depth": depth, "draws": draws} for depth in depths]
 
 
@@ -142,7 +142,7 @@ CLAIM = Claim(
         "quick": {"crowd": 1000, "width": 100, "depths": [2, 5, 12, 25], "draws": 600},
         "full": {"crowd": 100_000, "width": 100, "depths": [2, 3, 5, 12, 25], "draws": 600},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "4 s", "full": "1 min"},

@@ -23,8 +23,8 @@ FORMS = {
 _CONVERGED = 1e-6
 
 
-def cells(loads, depths, keep, width, memories, draws):
-    """One cell a form, load, depth and draw of values and hash functions."""
+def runs(loads, depths, keep, width, memories, draws):
+    """One run for each form, load, depth and draw of values and hash functions."""
     return [
         {
             "form": form,
@@ -162,7 +162,7 @@ CLAIM = Claim(
             "draws": 2,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "6 s", "full": "1 min"},

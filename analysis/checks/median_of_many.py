@@ -29,8 +29,8 @@ KINDS = {"flat": np.ones, "Zipf 0.5": lambda n: vectors.power_law(n, 0.5)}
 _TOLERANCE = 0.1
 
 
-def cells(n, width, depths, draws, groups):
-    """One cell a kind of vector and depth."""
+def runs(n, width, depths, draws, groups):
+    """One run for each kind of vector and depth."""
     return [
         {"kind": kind, "n": n, "width": width, "depth": depth, "draws": draws, "groups": groups}
         for kind in KINDS
@@ -98,7 +98,7 @@ CLAIM = Claim(
         "quick": {"n": 400, "width": 16, "depths": [3, 7, 15], "draws": 200, "groups": 12},
         "full": {"n": 1000, "width": 16, "depths": [3, 7, 15, 31], "draws": 200, "groups": 24},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "20 s", "full": "4 min"},

@@ -44,8 +44,8 @@ EXPONENTS = {1: -1.0, 3: -2.0}
 _FEW_DRAWS, _FEW_ASKED = 8, 512
 
 
-def cells(n, widths, draws, groups, tolerance):
-    """One run a kind of vector, depth and width."""
+def runs(n, widths, draws, groups, tolerance):
+    """One run for each kind of vector, depth and width."""
     return [
         {
             "kind": kind,
@@ -143,7 +143,7 @@ CLAIM = Claim(
             "tolerance": 0.2,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "30 s", "full": "8 min"},

@@ -13,8 +13,8 @@ from analysis.lab.intervals import HOLDS, REFUTED
 KINDS = {"count-sketch": sl.CountSketch, "count-min": sl.CountMinSketch}
 
 
-def cells(n, width, draws):
-    """One cell a kind of sketch."""
+def runs(n, width, draws):
+    """One run for each kind of sketch."""
     return [{"kind": kind, "n": n, "width": width, "draws": draws} for kind in KINDS]
 
 
@@ -83,7 +83,7 @@ CLAIM = Claim(
         "quick": {"n": 1000, "width": 64, "draws": 100},
         "full": {"n": 100_000, "width": 4096, "draws": 50},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "1 s", "full": "10 s"},

@@ -27,8 +27,8 @@ from analysis.theory import descent
 _BEYOND = {"lr": 0.01, "eps": 1e-8}  # η ≫ 2ε/L
 
 
-def cells(n, widths, horizons, draws):
-    """One cell a width, the last of them injective, and draw of hash functions."""
+def runs(n, widths, horizons, draws):
+    """One run for each width, the last of them injective, and draw of hash functions."""
     return [
         {"n": n, "width": width, "horizons": horizons, "draw": draw}
         for width in [*widths, None]  # None: wide enough for an injective hash
@@ -131,7 +131,7 @@ CLAIM = Claim(
             "draws": 5,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "6 s", "full": "1 min"},

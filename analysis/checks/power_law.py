@@ -49,8 +49,8 @@ def midpoint(values, entries=None):
     return float(needed / (entries or magnitudes.size))
 
 
-def cells(dim, epochs, replicates):
-    """One cell a training run."""
+def runs(dim, epochs, replicates):
+    """One run for each replicate."""
     return [
         {"dim": dim, "epochs": epochs, "replicate": replicate} for replicate in range(replicates)
     ]
@@ -179,7 +179,7 @@ CLAIM = Claim(
         "quick": {"dim": 32, "epochs": [0.005, 0.03], "replicates": 4},
         "full": {"dim": 32, "epochs": [0.005, 0.03, 0.1], "replicates": 4},
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "15 s", "full": "4 min"},

@@ -74,8 +74,8 @@ EXACT = {"RMSprop, linear v": "RMSprop", "RMSprop, conservative v": "RMSprop"}
 EXACT |= {"Adam, linear v": "Adam"}
 
 
-def cells(n, width, horizons, columns, draws, tolerance):
-    """One cell a draw of hash functions and noise."""
+def runs(n, width, horizons, columns, draws, tolerance):
+    """One run for each draw of hash functions and noise."""
     return [
         {
             "n": n,
@@ -212,7 +212,7 @@ CLAIM = Claim(
             "tolerance": 0.1,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "20 s", "full": "3 min"},

@@ -32,8 +32,8 @@ _TABLE = 2**16
 _CROWDED, _WIDE = 16, 8
 
 
-def cells(loads, exponents, ranks, depths, touched, dim, width, draws, groups):
-    """One run a place of the grid; ranks of at most `dim`."""
+def runs(loads, exponents, ranks, depths, touched, dim, width, draws, groups):
+    """One run for each place of the grid; ranks of at most `dim`."""
     return [
         {
             "load": load,
@@ -210,7 +210,7 @@ CLAIM = Claim(
             "groups": 16,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "15 s", "full": "20 min"},

@@ -20,8 +20,8 @@ from analysis.theory import regret
 _EPS = 1e-10
 
 
-def cells(problems, rate, n, samples, steps, compression, draws):
-    """One cell a problem and draw of data, order and hash functions."""
+def runs(problems, rate, n, samples, steps, compression, draws):
+    """One run for each problem and draw of data, order and hash functions."""
     return [
         {
             "problem": problem,
@@ -153,7 +153,7 @@ CLAIM = Claim(
             "draws": 5,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "5 s", "full": "1 min"},

@@ -34,8 +34,8 @@ def counterexample(beta=0.99, width=100, steps=1000):
     return float(norms.mean()), round(descent.theorem_4_1(case, np.e / width), 3)
 
 
-def cells(rows, widths, betas, linear, draws):
-    """One cell a number of rows, decay and width, given as a multiple of the rows."""
+def runs(rows, widths, betas, linear, draws):
+    """One run for each number of rows, decay and width, given as a multiple of the rows."""
     return [
         {
             "rows": count,
@@ -126,7 +126,7 @@ CLAIM = Claim(
             "draws": 20,
         },
     },
-    cells=cells,
+    runs=runs,
     measure=measure,
     judge=judge,
     duration={"quick": "10 s", "full": "2 min"},

@@ -217,7 +217,7 @@ def test_only_the_runs_that_diverged_are_named():
         return {"fine": 1.0, "mean": np.inf if settings["draw"] == 1 else 1.0}
 
     cells = [{"draw": 0}, {"draw": 1}]
-    broken = replace(CLAIMS["merge-fold"], cells=lambda **_: cells, measure=measure)
+    broken = replace(CLAIMS["merge-fold"], runs=lambda **_: cells, measure=measure)
     finding = broken.find("tiny")
     assert finding.note == "1 of 2 runs gave numbers that are not finite: run 1 (mean)"
 
