@@ -57,10 +57,10 @@ def measure(settings, _):
     seen = []
 
     def watch(rows, gradients):
-        """Take in the gradient after a step."""
+        """Record the gradient after a step."""
         seen.append(problem.gradient(optimizer.table)[0])
 
-    # of all cells alike: bursts are common to them, see above
+    # the same in all runs: they share their bursts, see above
     generator = np.random.default_rng([settings["seed"], 1])
     run(problem, optimizer, settings["steps"], generator, watch)
     rest = np.mean(seen[settings["steps"] // 2 :], axis=0) / (SIZE * PROBABILITY)

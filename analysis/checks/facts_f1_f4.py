@@ -41,7 +41,7 @@ def measure(settings, sequence):
     constants = None
 
     def visit(store, moments):
-        """Take in how far each fact is from failing in a step."""
+        """Record how far each fact is from failing in a step."""
         nonlocal constants
         if constants is None:
             constants = _constants(settings["form"], store, problem)

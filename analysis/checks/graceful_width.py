@@ -29,7 +29,7 @@ from analysis.lab.intervals import (
 KINDS = {"count-sketch": (sl.CountSketch, -0.5), "count-min": (sl.CountMinSketch, -1.0)}
 STEEPER = {"count-sketch": (1.0, 1.5, 2.0), "count-min": (1.5, 2.0)}
 _TOLERANCE = 0.05
-# Pairwise independent hashes vary much from draw to draw; one flat row is cheap.
+# With pairwise independent hashes errors vary much between draws; draws of one row are cheap.
 _FLAT_DRAWS = 12
 
 

@@ -62,7 +62,7 @@ def counterexample(beta=0.9, width=4):
 
 
 def burst_size(width):
-    """Rows with gradients of 1 that the lemma can just not bear: the largest m with e·m/w < 1."""
+    """Most rows with gradients of 1 at which the lemma still forbids an excess: e·m/w < 1."""
     return math.ceil(width / np.e) - 1
 
 

@@ -7,7 +7,7 @@ from analysis.lab.intervals import at_most, clopper_pearson, together
 
 
 def judge_rates(measurements, others=0):
-    """Judge "fails with probability at most the bound" over all cells and all their counts.
+    """Judge "fails with probability at most the bound" over all runs and all their counts.
 
     Parameters
     ----------

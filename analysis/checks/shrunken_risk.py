@@ -69,7 +69,7 @@ def _group(settings, sequence):
 
 
 def _one_draw(settings, sequence):
-    """Square errors of the rows that are asked for, meaned for each signal."""
+    """Square errors of the rows that are asked for, averaged for each signal."""
     data, hashing = sequence.spawn(2)
     generator = np.random.default_rng(data)
     values, noise = _contents(settings, generator)
