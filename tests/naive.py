@@ -379,9 +379,7 @@ class Shrunken(Weighted):
             ]
         self.inner.accumulate(1.0, gain, batch)
         self.full = full
-        self.weights = [
-            weight + (gain if row in batch else 0.0) for row, weight in enumerate(past)
-        ]
+        self.weights = [weight + (gain if row in batch else 0.0) for row, weight in enumerate(past)]
 
     def trust(self, row):
         """What is read for a row that was never touched is noise."""
