@@ -103,13 +103,14 @@ def trusted_part(variance, depth, square_of_mean, mean_square):
 
     f = cross/(cross + κ·(auto − cross)), in float64, from the square of the mean reading ē and the
     mean square of the `depth` readings e_j: auto = mean ‖e_j‖², and the mean product of two of them
-    is cross = (depth·‖ē‖² − auto)/(depth − 1). `variance` is κ, that of the answer over that of a
+    is cross = ‖ē‖² − (auto − ‖ē‖²)/(depth − 1). `variance` is κ, that of the answer over that of a
     reading. Zero where cross is not positive, and where squares are too large for float64.
     """
-    cross = (depth * square_of_mean - mean_square) / (depth - 1)
-    signal = np.fmax(cross, 0.0)  # 0 for a NaN, too
-    error = np.fmax(mean_square - cross, 0.0)
-    return ratio(signal, signal + variance * error)
+    spread = mean_square - square_of_mean
+    share = spread / (depth - 1)
+    cross = np.fmax(square_of_mean - share, 0.0)  # 0 for a NaN, too
+    error = np.fmax(spread + share, 0.0)
+    return ratio(cross, cross + variance * error)
 
 
 @register_jitable

@@ -82,7 +82,8 @@ class CellStore(ScaledStore):
     ) -> None:
         super().__init__(description, n, dim, dtype)
         self.cells = zeros((depth, width, dim), dtype)
-        self.weights = zeros((n,), dtype) if getattr(description, "row_weights", False) else None
+        weighted = getattr(description, "row_weights", False)
+        self.weights: Any = zeros((n,), dtype) if weighted else None
         self.full_weight = 0.0
         self.shrunken = getattr(description, "shrink", False)
 

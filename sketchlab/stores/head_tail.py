@@ -351,8 +351,8 @@ class HeadTail(Description[HeadTailStore]):
 
     def unweighted_tail(self) -> CountSketch | CountMinSketch:
         """The tail without row weights, which are kept for all rows together."""
-        if self.shrink:
-            return replace(self.tail, shrink=False, row_weights=False)  # type: ignore[call-arg]
+        if isinstance(self.tail, CountSketch) and self.tail.shrink:
+            return replace(self.tail, shrink=False, row_weights=False)
         return self.tail
 
     @property

@@ -40,8 +40,8 @@ def median_variance(count: int) -> float:
     --------
     >>> [round(median_variance(count), 4) for count in (1, 2, 3, 4, 5)]
     [1.0, 0.5, 0.4487, 0.2982, 0.2868]
-    >>> round(median_variance(3) - (1 - np.sqrt(3) / np.pi), 12)
-    0.0
+    >>> math.isclose(median_variance(3), 1 - math.sqrt(3) / math.pi, rel_tol=1e-13)
+    True
     """
     reach = _DEVIATIONS * np.sqrt(np.pi / 2 / count)
     nodes, weights = leggauss(_NODES)
