@@ -71,7 +71,8 @@ class Comparison(NamedTuple):
             raise ValueError(f"{alone} have no variant exact (lazy), which others are compared to")
         for row in rows:
             base = exact[row["family"]]
-            row["exact_to_state"] = base["state_bytes"] / row["state_bytes"]
+            kept = row["state_bytes"]
+            row["exact_to_state"] = base["state_bytes"] / kept if kept else None
             known = row["mean"] is not None and base["mean"]
             row["score_to_exact"] = row["mean"] / base["mean"] if known else None
         return rows
@@ -239,7 +240,7 @@ def table_row(row, form="{:.4g}"):
         score_text(row, form),
         "" if off is None else f"{off - 1:+.1%}",
         f"{row['state_bytes'] / 1e3:.1f}",
-        f"{row['exact_to_state']:.1f}",
+        "" if row["exact_to_state"] is None else f"{row['exact_to_state']:.1f}",
     )
 
 

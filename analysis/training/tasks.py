@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from analysis.lab.errors import UsageError
 from analysis.lab.study import Experiment, Table
-from analysis.training import comparison, language, logistic, mach
+from analysis.training import comparison, language, logistic, mach, quadratic
 
 
 class Task(NamedTuple):
@@ -32,6 +32,7 @@ TASKS = {
     "language": Task(language, "language model", "test perplexity", "{:.1f}", 4e-3),
     "mach": Task(mach, "MACH", "1 - Recall@100 of test names", "{:.4f}", 1.1e-2),
     "logistic": Task(logistic, "logistic regression", "test log loss, nats", "{:.4f}", 4e-4),
+    "quadratic": Task(quadratic, "quadratic", "f over f at the start", "{:.3g}", 4e-4),
 }
 
 
