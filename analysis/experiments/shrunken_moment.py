@@ -40,7 +40,7 @@ QUICK = {
     "quadratic": FULL["quadratic"] | {"steps": 100},
 }
 SIZES = {
-    "full": {"tries": 4, "replicates": 3, "parts": FULL},
+    "full": {"tries": 3, "replicates": 3, "parts": FULL},
     "quick": {"tries": 3, "replicates": 3, "parts": QUICK},
 }
 

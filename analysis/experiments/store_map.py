@@ -47,7 +47,7 @@ SIZES = {
         "exponent": [0.0, 0.5, 1.0, 2.0],
         "held_out": 200,
         "width": 32,
-        "streams": 3,
+        "streams": 2,
     },
 }
 DEPTH = 3
