@@ -5,14 +5,18 @@ import warnings
 import pytest
 
 import sketchlab as sl
-from analysis.experiments import EXPERIMENTS, head_tail, pareto
+from analysis.experiments import EXPERIMENTS, head_tail, pareto, shrunken_moment
 from analysis.lab.report import terminal
 from analysis.lab.study import Options
 from analysis.training import logistic, tasks
 from analysis.training.variants import Variant
 from sketchlab.errors import StoreSizeWarning
 
-VARIANTS = {"head-tail": lambda _: head_tail.VARIANTS, "pareto": pareto.variants}
+VARIANTS = {
+    "head-tail": lambda _: head_tail.VARIANTS,
+    "pareto": pareto.variants,
+    "shrunken-moment": shrunken_moment.variants,
+}
 
 
 @pytest.fixture(params=VARIANTS)
@@ -69,7 +73,8 @@ def test_tables_name_every_variant_and_hide_no_divergence(experiment, options):
     "variant",
     {
         variant.name: variant
-        for part in (*head_tail.VARIANTS.values(), *pareto.variants("quick").values())
+        for variants in VARIANTS.values()
+        for part in variants("quick").values()
         for variant in part
     }.values(),
     ids=lambda variant: variant.name,
