@@ -199,8 +199,8 @@ CLAIM = Claim(
             "groups": 12,
         },
         "full": {
-            "loads": [1, 4, 16, 64],
-            "exponents": [0, 0.5, 1],
+            "loads": [1, 4, 16],
+            "exponents": [0, 1],
             "ranks": [1, 2, 8, 32, 128],
             "depths": [2, 3, 5],
             "touched": [0.25, 1.0],
