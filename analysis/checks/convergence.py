@@ -197,12 +197,12 @@ SIZES = {
         "n": 200,
         "widths": [10, 50],
         "horizons": {
-            "no noise": [500, 2000, 8000],
+            "no noise": [500, 2000, 4000],
             FAR_OUT: [4000],
-            "noise": [2000, 8000],
-            "rows left out": [3000, 12_000],
+            "noise": [2000, 4000],
+            "rows left out": [3000, 6000],
         },
         "columns": 6,
-        "draws": 5,
+        "draws": 4,
     },
 }

@@ -126,11 +126,11 @@ CLAIM = Claim(
         },
         "full": {
             "problems": list(PROBLEMS),
-            "n": 2000,
+            "n": 1000,
             "widths": [8, 40, 200],
             "betas": [0.5, 0.9, 0.999],
             "touched": [0.01, 0.1, 1],
-            "steps": 300,
+            "steps": 200,
         },
     },
     runs=runs,

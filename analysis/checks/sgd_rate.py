@@ -208,7 +208,7 @@ CLAIM = Claim(
             "width": 10,
             "horizons": [128, 512, 2048, 8192],
             "columns": 8,
-            "draws": 10,
+            "draws": 6,
             "tolerance": 0.1,
         },
     },

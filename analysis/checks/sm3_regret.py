@@ -146,9 +146,9 @@ CLAIM = Claim(
         "full": {
             "problems": ["least squares", "logistic"],
             "rate": 0.3,
-            "n": 400,
+            "n": 200,
             "samples": 600,
-            "steps": 4000,
+            "steps": 3000,
             "compression": 4,
             "draws": 5,
         },
