@@ -2,8 +2,8 @@
 
 A rule is a frozen dataclass of its hyper-parameters that says which moments it keeps, the
 recursion x ← keep·x + gain·u of each, and the numbers of a step. Its arithmetic is a function
-``change(h, g, m, v)``, what a step takes from a parameter, of arrays or of compiled scalars (see
-`arithmetic`). The type of `h`, a NamedTuple, names the rule, so that a kernel can choose the
+``change(h, g, *moments)``, what a step takes from a parameter, of arrays or of compiled scalars
+(see `arithmetic`); its moments come in the order in which it names them. The type of `h`, a NamedTuple, names the rule, so that a kernel can choose the
 function by the type of its argument.
 """
 
@@ -13,7 +13,7 @@ from sketchlab.rules import adagrad, adam, momentum, rmsprop, sgd
 from sketchlab.rules.adagrad import AdagradRule
 from sketchlab.rules.adam import AdamRule
 from sketchlab.rules.feasible import WEIGHTED, check_feasible
-from sketchlab.rules.moments import FIRST, SECOND, Moment, usable
+from sketchlab.rules.moments import FIRST, SECOND, Moment
 from sketchlab.rules.momentum import MomentumRule
 from sketchlab.rules.rmsprop import RMSpropRule
 from sketchlab.rules.rule import Rule
@@ -32,7 +32,6 @@ __all__ = [
     "Rule",
     "SGDRule",
     "check_feasible",
-    "usable",
 ]
 
 _CHANGES = {
@@ -49,11 +48,11 @@ _CHANGES = {
 def _update(change):
     change = register_jitable(change)
 
-    def update(h, x, g, m, v):
-        return x - h.weight_decay * x - change(h, g, m, v)
+    def update(h, x, g, *moments):
+        return x - h.weight_decay * x - change(h, g, *moments)
 
     return update
 
 
-#: Every rule's ``update(h, x, g, m, v)``, the parameter after a step, by the type of `h`.
+#: Every rule's ``update(h, x, g, *moments)``, the parameter after a step, by the type of `h`.
 UPDATES = {scalars: _update(change) for scalars, change in _CHANGES.items()}

@@ -6,11 +6,7 @@ that says which; a rule names its moments, a store keeps them.
 
 from typing import NamedTuple
 
-from numba.extending import register_jitable
-
-from sketchlab.rules.arithmetic import higher
-
-__all__ = ["FIRST", "SECOND", "Moment", "usable"]
+__all__ = ["FIRST", "SECOND", "Moment"]
 
 
 class Moment(NamedTuple):
@@ -30,13 +26,3 @@ class Moment(NamedTuple):
 
 FIRST = Moment("m", squared=False)
 SECOND = Moment("v", squared=True)
-
-
-@register_jitable
-def usable(squared, estimate, zero):
-    """A store's answer as a rule may use it: a second moment is never below zero.
-
-    A count-sketch, and a count-min sketch with ``lazy`` or ``bucket`` decay, can answer with a
-    negative second moment, of which no square root can be taken. `zero` is of the estimate's type.
-    """
-    return higher(estimate, zero) if squared else estimate
