@@ -24,8 +24,10 @@ class Reference(OnHost):
         if given.rows is not None:
             rows, grads = coalesce(given.rows, given.grads)
         ready()
-        moments = [
-            store.step(rows, grads, keep, gain, moment.squared)
-            for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions())
-        ]
+        moments = []
+        for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
+            if moment.largest:
+                moments.append(store.raise_to(rows, moments[-1]))
+            else:
+                moments.append(store.step(rows, grads, keep, gain, moment.squared))
         table[rows] = update(scalars, table[rows], grads, *moments)

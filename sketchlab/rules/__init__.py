@@ -9,11 +9,12 @@ function by the type of its argument.
 
 from numba.extending import register_jitable
 
-from sketchlab.rules import adagrad, adam, momentum, rmsprop, sgd
+from sketchlab.rules import adagrad, adam, amsgrad, momentum, rmsprop, sgd
 from sketchlab.rules.adagrad import AdagradRule
 from sketchlab.rules.adam import AdamRule
+from sketchlab.rules.amsgrad import AMSGradRule
 from sketchlab.rules.feasible import WEIGHTED, check_feasible
-from sketchlab.rules.moments import FIRST, SECOND, Moment
+from sketchlab.rules.moments import FIRST, LARGEST, SECOND, Moment
 from sketchlab.rules.momentum import MomentumRule
 from sketchlab.rules.rmsprop import RMSpropRule
 from sketchlab.rules.rule import Rule
@@ -21,9 +22,11 @@ from sketchlab.rules.sgd import SGDRule
 
 __all__ = [
     "FIRST",
+    "LARGEST",
     "SECOND",
     "UPDATES",
     "WEIGHTED",
+    "AMSGradRule",
     "AdagradRule",
     "AdamRule",
     "Moment",
@@ -42,6 +45,7 @@ _CHANGES = {
     rmsprop.ClippedRMSpropScalars: rmsprop.clipped_change,
     adam.AdamScalars: adam.change,
     adam.ClippedAdamScalars: adam.clipped_change,
+    amsgrad.AMSGradScalars: amsgrad.change,
 }
 
 

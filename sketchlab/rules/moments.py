@@ -6,7 +6,7 @@ that says which; a rule names its moments, a store keeps them.
 
 from typing import NamedTuple
 
-__all__ = ["FIRST", "SECOND", "Moment"]
+__all__ = ["FIRST", "LARGEST", "SECOND", "Moment"]
 
 
 class Moment(NamedTuple):
@@ -15,14 +15,19 @@ class Moment(NamedTuple):
     Attributes
     ----------
     name : str
-        The keyword and attribute by which optimizers know it, ``"m"`` or ``"v"``.
+        The keyword and attribute by which optimizers know it: ``"m"``, ``"v"``, ``"v_max"``.
     squared : bool
         False: a signed average of g. True: a non-negative average of g².
+    largest: bool
+        True: no average, but the largest value that the moment before it in the rule has answered.
+        A maximum is not linear: only an exact store keeps it.
     """
 
     name: str
     squared: bool
+    largest: bool = False
 
 
 FIRST = Moment("m", squared=False)
 SECOND = Moment("v", squared=True)
+LARGEST = Moment("v_max", squared=True, largest=True)

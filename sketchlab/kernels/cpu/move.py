@@ -3,10 +3,10 @@
 from numba import prange
 
 from sketchlab.kernels.compile import kernel
-from sketchlab.kernels.cpu.columns import advance_own
+from sketchlab.kernels.cpu.columns import advance_own, raise_scaled
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
-from sketchlab.kernels.cpu.views import BUCKET, GIVEN, OWN, grouped
+from sketchlab.kernels.cpu.views import ADD, BUCKET, GIVEN, LARGEST, OWN, grouped
 from sketchlab.kernels.numba_private import in_turn, inlined
 from sketchlab.kernels.rule import update
 
@@ -16,9 +16,9 @@ __all__ = ["move"]
 @inlined
 def prefetch_moment(view, previous, rows, i):
     """Ask for the cells of row number i."""
-    if view.mode == OWN:
+    if view.mode == OWN or view.mode == LARGEST:
         prefetch_row(view.cells, rows[i])
-    elif view.mode > OWN:
+    elif view.mode >= ADD:
         prefetch_cells(view.cells, view.slots, view.constants.shape[0], i)
 
 
@@ -26,16 +26,20 @@ def prefetch_moment(view, previous, rows, i):
 def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     """Read the answers of a tile, own cells advancing first.
 
-    Returns the number of the next buffer, the answers, and what they are yet to be multiplied by.
+    `previous` is what the moment before gave: the number of the next buffer, its answers, and what
+    they are yet to be multiplied by. Returns the same of this moment.
     """
     number, cells, scales = previous[0], view.cells, view.scales
     one, answer = cells.dtype.type(1), buffer[number, : gradient.size]
-    if view.mode == OWN:
+    if view.mode == OWN or view.mode == LARGEST:
         if tile_rows > 1:
             gather(cells, rows, start, stop, answer)
         else:  # a long row is worked on where it lies
             answer = cells[rows[start]]
-        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
+        if view.mode == LARGEST:
+            raise_scaled(answer, previous[1], previous[2])
+        else:
+            advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
         if tile_rows > 1:
             scatter(answer, cells, rows, start, stop)
     elif view.mode == GIVEN:
@@ -77,6 +81,7 @@ def move(h, table, rows, grads, source, buffers, parts, tile_rows, *fields):
         part_stop = k * (p + 1) // parts
         for start in range(k * p // parts, part_stop, tile_rows):
             stop = min(start + tile_rows, part_stop)
+            size = (stop - start) * dim
             if tile_rows == 1:  # a long row is worked on where it lies
                 later = start + ahead
                 if later < k:
@@ -84,12 +89,11 @@ def move(h, table, rows, grads, source, buffers, parts, tile_rows, *fields):
                     prefetch_row(table, rows[later])
                 x, g = table[rows[start]], grads[source[start]]
             else:
-                size = (stop - start) * dim
                 x, g = buffer[0, :size], buffer[1, :size]
                 gather(table, rows, start, stop, x)
                 gather(grads, source, start, stop, g)
             read = read_moments(views, (2, x, h[0]), buffer, rows, start, stop, tile_rows, g)
-            for c in range(x.size):
+            for c in range(size):
                 x[c] = update(h, x[c], g[c], *values_of(read, None, c))
             if tile_rows > 1:
                 scatter(x, table, rows, start, stop)

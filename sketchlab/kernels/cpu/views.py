@@ -12,12 +12,13 @@ __all__ = [
     "BUCKET",
     "CONSERVATIVE",
     "GIVEN",
+    "LARGEST",
     "LAZY",
     "NO_ROWS",
     "OWN",
     "View",
-    "grouped",
     "answers_first",
+    "grouped",
     "idle",
     "is_written",
     "locate",
@@ -26,8 +27,9 @@ __all__ = [
 ]
 
 # How a step advances a moment. GIVEN: the cells are answers already, one for each row of the step.
-# OWN: every row of the table has a cell to itself. The others say how the cells of a sketch change.
-GIVEN, OWN, ADD, LAZY, BUCKET, CONSERVATIVE = range(6)
+# OWN: every row of the table has a cell to itself. LARGEST: the same, and the cell is raised to the
+# answer of the moment before. The others say how the cells of a sketch change.
+GIVEN, OWN, LARGEST, ADD, LAZY, BUCKET, CONSERVATIVE = range(7)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
 NO_ROWS = np.empty(0, np.int64)
@@ -92,7 +94,7 @@ def view_of_cells(store, moment):
     """The view of a store made of cells."""
     view = view_of_answers(store.flat_cells)
     if store.private:
-        return view._replace(mode=OWN, squared=moment.squared)
+        return view._replace(mode=LARGEST if moment.largest else OWN, squared=moment.squared)
     return view._replace(
         constants=store.constants,
         mode=CONSERVATIVE if store.conservative else _MODES[store.decay],
