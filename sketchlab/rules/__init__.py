@@ -3,8 +3,8 @@
 A rule is a frozen dataclass of its hyper-parameters that says which moments it keeps, the
 recursion x ← keep·x + gain·u of each, and the numbers of a step. Its arithmetic is a function
 ``change(h, g, *moments)``, what a step takes from a parameter, of arrays or of compiled scalars
-(see `arithmetic`); its moments come in the order in which it names them. The type of `h`, a NamedTuple, names the rule, so that a kernel can choose the
-function by the type of its argument.
+(see `arithmetic`); the moments come in the order in which the rule names them. The type of `h`, a
+NamedTuple, names the rule, so that a kernel can choose the function by the type of its argument.
 """
 
 from numba.extending import register_jitable

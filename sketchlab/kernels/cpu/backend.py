@@ -82,7 +82,7 @@ class CPU(OnHost):
         views = []
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
             store.make_room(contribution(moment.squared, gain, given.largest))
-            step = Step(moment, rows, grads, source, keep, gain)
+            step = Step(moment, rows, grads, source, keep, gain, len(rule.moments))
             views.append(advance_moment(store, step, self._space))
         fitted = advance_shared(views, rows, grads, source, self._space)
         others = arguments(fitted, fitted.views)

@@ -5,7 +5,7 @@ advanced by its own NumPy semantics, and kernels are given its answers.
 """
 
 from functools import singledispatch
-from itertools import chain
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ class Step(NamedTuple):
     source: np.ndarray
     keep: float
     gain: float
+    moments: int  # of the rule
 
 
 @singledispatch
@@ -49,7 +50,7 @@ def _(store, moment, space, cells):
 @singledispatch
 def advance_moment(store, step, space):
     """Take the step, where it comes before the answers; the view of the store."""
-    moment, rows, grads, source, keep, gain = step
+    moment, rows, grads, source, keep, gain, _ = step
     store.advance(rows, grads[source], keep, gain, moment.squared)
     return _answers(store, rows)
 
@@ -75,7 +76,9 @@ def _(store, step, space):
     touched = step._replace(grads=touches, source=space.counting(k))
     for sketch, part in ((store.sums, step), (store.weights, touched)):
         view = advance_moment(sketch, part, space)
-        advance_shared([view], part.rows, part.grads, part.source, space)
+        # as many views as the rule has moments: no other kernel has to be compiled
+        views = [view, *repeat(idle(view), step.moments - 1)]
+        advance_shared(views, part.rows, part.grads, part.source, space)
     store.count_step(step.keep, step.gain)
     return _answers(store, step.rows)
 

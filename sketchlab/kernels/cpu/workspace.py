@@ -58,14 +58,8 @@ class Workspace:
         parts, tile_rows = numba.get_num_threads(), rows_in_tile(dim)
         # a large step writes down the changes of one moment in the place of the other's
         apart = k * dim > _LARGE and all(map(is_written, views))
-        key = (
-            k,
-            dim,
-            dtype,
-            parts,
-            apart,
-            [(len(v.constants), v.mode, v.cells.shape) for v in views],
-        )
+        kinds = [(len(view.constants), view.mode, len(view.cells)) for view in views]
+        key = k, dim, dtype, parts, apart, kinds
         fitted, (scratch, buffers) = self._fitted
         if key != fitted:
             scratch, buffers = self._scratch_of(views, k, dim, dtype, parts, apart)
