@@ -13,7 +13,7 @@ from sketchlab.rules import adagrad, adam, amsgrad, momentum, rmsprop, sgd
 from sketchlab.rules.adagrad import AdagradRule
 from sketchlab.rules.adam import AdamRule
 from sketchlab.rules.amsgrad import AMSGradRule
-from sketchlab.rules.feasible import WEIGHTED, check_feasible
+from sketchlab.rules.feasible import SHRUNKEN, WEIGHTED, check_feasible
 from sketchlab.rules.moments import FIRST, LARGEST, SECOND, Moment
 from sketchlab.rules.momentum import MomentumRule
 from sketchlab.rules.rmsprop import RMSpropRule
@@ -24,6 +24,7 @@ __all__ = [
     "FIRST",
     "LARGEST",
     "SECOND",
+    "SHRUNKEN",
     "UPDATES",
     "WEIGHTED",
     "AMSGradRule",

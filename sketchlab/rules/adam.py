@@ -52,7 +52,7 @@ class AdamRule(Rule):
     betas: tuple
     eps: float
     clipped_forms: tuple | None = None
-    moments: ClassVar = (FIRST, SECOND)
+    moments: ClassVar[tuple] = (FIRST, SECOND)
 
     def recursions(self):
         """(keep, gain) of each moment x ← keep·x + gain·u."""

@@ -22,7 +22,7 @@ def change(h, g, m, v, v_max):
 class AMSGradRule(adam.AdamRule):
     """Adam with v_max ← max(v_max, v) in the place of v in the change."""
 
-    moments: ClassVar = (FIRST, SECOND, LARGEST)
+    moments: ClassVar[tuple] = (FIRST, SECOND, LARGEST)
 
     def recursions(self):
         """(keep, gain) of each moment x ← keep·x + gain·u; v_max, which has none, stays."""

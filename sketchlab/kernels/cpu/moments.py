@@ -57,14 +57,18 @@ def advance_moment(store, step, space):
 
 @advance_moment.register(CellStore)
 def _(store, step, space):
-    number = store.dtype.type
+    number, rows = store.dtype.type, step.rows
     gain = number(store.begin_step(step.keep, step.gain))
-    store.touch(step.rows, gain)
     view = space.view(store, step.moment)
-    places = store.places(step.rows) if view.heads else NO_ROWS
-    less = number(store.row_keep_less_one(step.keep))
+    past = store.weights[rows] if store.shrunken else view.past
+    store.touch(rows, gain)
     return view._replace(
-        keep_less_one=less, gain=gain, scales=store.scales(step.rows), places=places
+        keep_less_one=number(store.row_keep_less_one(step.keep)),
+        gain=gain,
+        scales=view.scales if store.shrunken else store.scales(rows),
+        places=store.places(rows) if view.heads else NO_ROWS,
+        past=past,
+        full=number(store.multiplier * store.full_weight),
     )
 
 

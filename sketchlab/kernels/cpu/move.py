@@ -5,8 +5,9 @@ from numba import prange
 from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.columns import advance_own, raise_scaled
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
+from sketchlab.kernels.cpu.shrunken import read_shrunken
 from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
-from sketchlab.kernels.cpu.views import ADD, BUCKET, GIVEN, LARGEST, OWN, grouped
+from sketchlab.kernels.cpu.views import ADD, BUCKET, GIVEN, LARGEST, OWN, SHRUNKEN, grouped
 from sketchlab.kernels.numba_private import in_turn, inlined
 from sketchlab.kernels.rule import update
 
@@ -48,6 +49,9 @@ def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
             answer[c] = answers[first + c]
     else:
         ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
+        if view.mode == SHRUNKEN:
+            scale = read_shrunken(view, start, stop, tile_rows, gradient, ordered, answer)
+            return number + 1, answer, scale
         read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
         if view.mode == BUCKET:
             advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)

@@ -6,6 +6,7 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from sketchlab import hashing
+from sketchlab.stores.shrinkage import median_variance
 
 __all__ = [
     "ADD",
@@ -16,6 +17,7 @@ __all__ = [
     "LAZY",
     "NO_ROWS",
     "OWN",
+    "SHRUNKEN",
     "View",
     "answers_first",
     "grouped",
@@ -28,8 +30,9 @@ __all__ = [
 
 # How a step advances a moment. GIVEN: the cells are answers already, one for each row of the step.
 # OWN: every row of the table has a cell to itself. LARGEST: the same, and the cell is raised to the
-# answer of the moment before. The others say how the cells of a sketch change.
-GIVEN, OWN, LARGEST, ADD, LAZY, BUCKET, CONSERVATIVE = range(7)
+# answer of the moment before. The others say how the cells of a sketch change; SHRUNKEN is ADD with
+# answers that come first.
+GIVEN, OWN, LARGEST, ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN = range(8)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
 NO_ROWS = np.empty(0, np.int64)
@@ -53,10 +56,13 @@ class View(NamedTuple):
     squared: bool
     heads: int  # cells below this number belong to one row each, and are its only one
     width: int
+    variance: float  # of a shrunken answer's noise, over that of one reading
     keep_less_one: np.floating
     gain: np.floating
     scales: np.ndarray  # (k,), or (1,) for all: from the divided table's answers to the store's
     places: np.ndarray  # (k,): rows' cells in the head or -1; (0,) without a head
+    past: np.ndarray  # (k,): rows' weights before the step, where answers are shrunken; else (0,)
+    full: np.floating  # the weight of a row that every step touches
     slots: np.ndarray  # (depth, k): the cells of every row
     signs: np.ndarray  # (depth, k)
     change: np.ndarray  # (k · dim,) of a lazy or conservative moment
@@ -78,10 +84,13 @@ def view_of_answers(answers):
         squared=False,
         heads=0,
         width=0,
+        variance=0.0,
         keep_less_one=zero,
         gain=zero,
         scales=_ONE[answers.dtype],
         places=NO_ROWS,
+        past=_NONE[answers.dtype],
+        full=zero,
         slots=_NO_SLOTS,
         signs=_NO_SIGNS,
         change=_NONE[answers.dtype],
@@ -97,12 +106,20 @@ def view_of_cells(store, moment):
         return view._replace(mode=LARGEST if moment.largest else OWN, squared=moment.squared)
     return view._replace(
         constants=store.constants,
-        mode=CONSERVATIVE if store.conservative else _MODES[store.decay],
+        mode=_mode(store),
         median=store.description.signed,
         squared=moment.squared,
         heads=store.heads,
         width=store.width,
+        variance=median_variance(store.depth) if store.shrunken else 0.0,
     )
+
+
+def _mode(store):
+    """How the cells of a sketch change."""
+    if store.shrunken:
+        return SHRUNKEN
+    return CONSERVATIVE if store.conservative else _MODES[store.decay]
 
 
 def idle(view):
@@ -134,7 +151,7 @@ def is_written(view):
 @register_jitable
 def answers_first(view):
     """Whether a step reads the answers before it changes the cells."""
-    return view.mode == BUCKET
+    return view.mode == BUCKET or view.mode == SHRUNKEN
 
 
 @register_jitable

@@ -23,5 +23,5 @@ def move(h, table, active, items, grads, views):
         if row >= 0:
             for c in range(first_column(), table.shape[1], column_step()):
                 g = gradient_at(active, grads, i, c)
-                moments = moments_at(views, g, row, c, g)
+                moments = moments_at(views, g, i, row, c, g)
                 table[row, c] = update(h, table[row, c], g, *moments)

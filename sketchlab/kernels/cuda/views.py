@@ -39,6 +39,7 @@ __all__ = [
     "moment_at",
     "read",
     "sign_of",
+    "signed_cell",
     "slot_of",
 ]
 
@@ -252,29 +253,29 @@ def row_scale(weights, multiplier, row):
     """What turns the divided table's answers for a row into the store's."""
 
 
-def _of_sketch(view, before, row, c, gradient):
+def _of_sketch(view, before, i, row, c, gradient):
     return row_scale(view.weights, view.multiplier, row) * read(view, row, c)
 
 
-def _of_own(view, before, row, c, gradient):
+def _of_own(view, before, i, row, c, gradient):
     sketch = view.before
     added = contribution(sketch.squared, view.gain, gradient)
     value = own_cell(read(sketch, row, c), added, view.keep_less_one)
     return sketch.multiplier * value
 
 
-def _of_private(view, before, row, c, gradient):
+def _of_private(view, before, i, row, c, gradient):
     added = contribution(view.squared, view.gain, gradient)
     value = own_cell(view.cells[row, c], added, view.keep_less_one)
     view.cells[row, c] = value
     return row_scale(view.weights, view.multiplier, row) * value
 
 
-def _of_factors(view, before, row, c, gradient):
+def _of_factors(view, before, i, row, c, gradient):
     return read(view, row, c)
 
 
-def _of_largest(view, before, row, c, gradient):
+def _of_largest(view, before, i, row, c, gradient):
     value = higher(before, view.cells[row, c])
     view.cells[row, c] = value
     return value
@@ -293,8 +294,8 @@ MOMENTS = {
 
 
 @by_type(MOMENTS)
-def moment_at(view, before, row, c, gradient):
-    """The moment of column c of a row, after its step; private cells take it here.
+def moment_at(view, before, i, row, c, gradient):
+    """The moment of column c of item i, which is `row`, after its step; private cells take it here.
 
     `before` is the moment that the rule names before it, for the largest value of that.
     """
