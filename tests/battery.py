@@ -185,6 +185,7 @@ CASES = {
             ("cs-lazy", "cms-conservative"),
             ("cs-weighted", "cs-bucket"),
             ("q8-lazy", "mean"),
+            ("cs-shrunken", "dense-weighted"),
         ]
     },
     "AMSGrad forgetting": (

@@ -64,6 +64,10 @@ OPTIMIZERS = {
         for m in SIGNED
         for v in NON_NEGATIVE
     },
+    "AMSGrad CS global, CMS lazy": (
+        sl.AMSGrad,
+        {"m": SIGNED["CS global"], "v": NON_NEGATIVE["CMS lazy"]},
+    ),
 }
 
 
@@ -329,6 +333,7 @@ KEPT = [
     "Adam CS global, CMS conservative",
     "Adam CS global, CMS global",
     "Adam CS bucket, CMS bucket",
+    "AMSGrad CS global, CMS lazy",
 ]
 WIDE = [Shape(40_000, 4, 30_000), Shape(20_000, 64, 10_000), Shape(3_000, 2_048, 2_500)]
 
