@@ -22,7 +22,7 @@ from sketchlab.errors import (
     StoreSizeWarning,
     TornStepError,
 )
-from sketchlab.optim import SGD, Adagrad, Adam, Momentum, RMSprop
+from sketchlab.optim import SGD, Adagrad, Adam, AMSGrad, Momentum, RMSprop
 from sketchlab.stores import (
     SM3,
     BucketMean,
@@ -42,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "SM3",
+    "AMSGrad",
     "Adagrad",
     "Adam",
     "BackendError",

@@ -14,6 +14,7 @@ from sketchlab.rules import (
     WEIGHTED,
     AdagradRule,
     AdamRule,
+    AMSGradRule,
     MomentumRule,
     RMSpropRule,
     SGDRule,
@@ -22,7 +23,7 @@ from sketchlab.rules import (
 from sketchlab.stores import Dense, Store
 from sketchlab.validation import checked_choice, checked_flag, checked_number
 
-__all__ = ["SGD", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
+__all__ = ["SGD", "AMSGrad", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
 
 
 def _fraction(name):
@@ -294,6 +295,62 @@ class Adam(Optimizer):
             forms = tuple(_form(moment, store) for moment, store in descriptions.items())
             check_feasible(*forms)
         rule = AdamRule(_checked_betas(betas), _checked_eps(eps), forms, **_decay(weight_decay))
+        super().__init__(table, lr, rule, descriptions, backend, check_finite)
+
+
+class AMSGrad(Optimizer):
+    """Adam whose steps are scaled by the largest v so far (Reddi, Kale & Kumar 2018).
+
+    m and v as in `Adam`; v_max ← max(v_max, v);  x ← x − lr·m̃/(√ṽ + eps), with m̃ = m/(1−beta1ᵗ),
+    ṽ = v_max/(1−beta2ᵗ) and t the number of the step; their Algorithm 2 leaves out the bias
+    corrections and eps. In a sparse step only the touched rows move, of v_max, too.
+
+    A maximum is not linear, so v_max is always kept exactly; v itself may be an estimate, whose
+    largest error v_max then keeps.
+
+    Parameters
+    ----------
+    table, lr, backend, check_finite
+        See `Optimizer`.
+    weight_decay : float
+        Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
+        step, on the rows that it touches.
+    betas : pair of float
+        Each in [0, 1).
+    eps : float
+        Not below zero.
+    m, v : Description
+        How m and v are kept; m needs a store of signed values. `Dense` by default.
+
+    Examples
+    --------
+    >>> import numpy as np, sketchlab as sl
+    >>> table = np.zeros((1000, 4), np.float32)
+    >>> opt = sl.AMSGrad(table, lr=0.1, betas=(0.0, 0.5), eps=0.0)
+    >>> for gradient in (4.0, 1.0):
+    ...     opt.step(np.full((1, 4), gradient), rows=[3])
+    >>> [float(store.query([3])[0, 0]) for store in (opt.v, opt.v_max)]
+    [4.5, 8.0]
+    """
+
+    betas = hyper_parameter("betas", "Decays of m and v.", _checked_betas)
+    eps = _EPS
+
+    def __init__(
+        self,
+        table: Table,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        m: Store | None = None,
+        v: Store | None = None,
+        *,
+        weight_decay: float = 0.0,
+        backend: str | Backend = "cpu",
+        check_finite: bool | None = None,
+    ) -> None:
+        descriptions = {"m": _or_dense(m), "v": _or_dense(v), "v_max": Dense()}
+        rule = AMSGradRule(_checked_betas(betas), _checked_eps(eps), **_decay(weight_decay))
         super().__init__(table, lr, rule, descriptions, backend, check_finite)
 
 

@@ -291,6 +291,11 @@ class Optimizer:
         return self._stores.get("v")
 
     @property
+    def v_max(self) -> LiveStore | Any:
+        """The live store of the largest second moment so far, None where the rule keeps none."""
+        return self._stores.get("v_max")
+
+    @property
     def nbytes(self) -> int:
         """Bytes of auxiliary state."""
         return sum(store.nbytes for store in self._stores.values())

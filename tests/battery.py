@@ -178,6 +178,22 @@ CASES = {
         f"Adam {m} {v}": ("Adam", {"lr": 0.05, "betas": (BETA1, BETA2), "eps": EPS}, m, v)
         for m, v in ADAMS
     },
+    **{
+        f"AMSGrad {m} {v}": ("AMSGrad", {"lr": 0.05, "betas": (BETA1, BETA2), "eps": EPS}, m, v)
+        for m, v in [
+            ("dense-lazy", "dense-lazy"),
+            ("cs-lazy", "cms-conservative"),
+            ("cs-weighted", "cs-bucket"),
+            ("q8-lazy", "mean"),
+            ("cs-shrunken", "dense-weighted"),
+        ]
+    },
+    "AMSGrad forgetting": (
+        "AMSGrad",
+        {"lr": 0.05, "betas": (FAST, FAST), "eps": EPS, "weight_decay": 0.5},
+        "cs-global",
+        "cs-global",
+    ),
     "RMSprop clip": (
         "RMSprop",
         {"lr": 0.05, "beta": BETA1, "eps": 1e-3, "clip": "feasible"},
@@ -270,19 +286,23 @@ def _gradient(rng, pattern, rows):
     return part.astype(np.float32), rows
 
 
+MOMENTS = ("m", "v", "v_max")
+
+
 class Run(NamedTuple):
     """What every step left behind, each (steps, n, dim); None for a moment that is not kept."""
 
     table: np.ndarray
     m: np.ndarray | None
     v: np.ndarray | None
+    v_max: np.ndarray | None
 
 
 def run_ours(opt, table, steps):
     """Step the library's optimizer, recording table and estimates after every step."""
     rows = np.arange(len(table))
-    kept = {name: getattr(opt, name) for name in ("m", "v")}
-    record = {"table": [], "m": [], "v": []}
+    kept = {name: getattr(opt, name) for name in MOMENTS}
+    record = {name: [] for name in ("table", *MOMENTS)}
     for grads, active in steps:
         opt.step(grads.astype(table.dtype), rows=active)
         record["table"].append(table.copy())
@@ -294,14 +314,15 @@ def run_ours(opt, table, steps):
 
 def run_naive(opt, steps):
     """The same for an oracle."""
-    record = {"table": [], "m": [], "v": []}
+    record = {name: [] for name in ("table", *MOMENTS)}
     rows = range(len(opt.table))
     for grads, active in steps:
         opt.step(grads.tolist(), rows=active)
         record["table"].append([list(row) for row in opt.table])
-        for name in ("m", "v"):
-            record[name].append([getattr(opt, name).query(row) for row in rows])
-    return Run(**{name: np.array(values) for name, values in record.items()})
+        for name in MOMENTS:
+            if hasattr(opt, name):
+                record[name].append([getattr(opt, name).query(row) for row in rows])
+    return Run(**{name: np.array(values) if values else None for name, values in record.items()})
 
 
 @cache

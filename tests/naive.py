@@ -704,7 +704,7 @@ class Optimizer:
         self.step_count += 1
         self.accumulate(batch)
         for row, g in batch.items():
-            m, v = self.m.answer(row), self.v.answer(row)
+            m, v = self.m.answer(row), self.second(row)
             for c in range(len(g)):
                 self.table[row][c] -= self.lr * self.weight_decay * self.table[row][c]
                 self.table[row][c] -= self.lr * self.direction(g[c], m[c], max(v[c], 0.0))
@@ -717,6 +717,10 @@ class Optimizer:
 
     def accumulate(self, batch):
         """Add the batch to the moments that the rule keeps."""
+
+    def second(self, row):
+        """The second moment that the rule reads."""
+        return self.v.answer(row)
 
 
 def squared(batch):
@@ -830,7 +834,23 @@ class Adam(Optimizer):
         return (m / (1 - beta1**t)) / sqrt(v / (1 - beta2**t))
 
 
+class AMSGrad(Adam):
+    """Reddi et al. 2018: Adam whose v̂ is the largest so far, of each entry, at its own touches."""
+
+    def __init__(self, table, lr, betas=(0.9, 0.999), eps=1e-8, m=None, v=None, weight_decay=0.0):
+        super().__init__(table, lr, betas, eps, m, v, weight_decay=weight_decay)
+        self.v_max = Dense(len(self.table), len(self.table[0]))
+
+    def second(self, row):
+        """v_max ← max(v_max, v)."""
+        largest = self.v_max.x[row]
+        for c, value in enumerate(self.v.answer(row)):
+            if value > largest[c]:
+                largest[c] = value
+        return largest
+
+
 def optimizer(name, table, **settings):
     """The oracle of `getattr(sketchlab, name)(table, **settings)`."""
-    rules = {rule.__name__: rule for rule in (SGD, Momentum, Adagrad, RMSprop, Adam)}
+    rules = {rule.__name__: rule for rule in (SGD, Momentum, Adagrad, RMSprop, Adam, AMSGrad)}
     return rules[name](table, **settings)

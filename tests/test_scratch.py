@@ -64,6 +64,10 @@ OPTIMIZERS = {
         for m in SIGNED
         for v in NON_NEGATIVE
     },
+    "AMSGrad CS global, CMS lazy": (
+        sl.AMSGrad,
+        {"m": SIGNED["CS global"], "v": NON_NEGATIVE["CMS lazy"]},
+    ),
 }
 
 
@@ -195,7 +199,8 @@ def test_scratch_grows_in_few_steps():
     """Where ever more rows turn out to be distinct, arrays get room to spare: few are made."""
     shape, rng = SHAPES[0], np.random.default_rng(3)
     opt = make("Adam CS lazy, CMS lazy", shape)
-    made = {"slots": [], "change": [], "counted": []}  # kept, so that no address is used again
+    slots, change = ("slots", 0), ("change", 0)
+    made = {slots: [], change: [], "counted": []}  # kept, so that no address is used again
     for k in range(10_000, 12_000, 50):
         rows = ascending(rng, shape.n, k)
         opt.step(rng.standard_normal((k, shape.dim), np.float32), rows=rows)
@@ -270,7 +275,7 @@ def arrays_in(thing, seen=None):
 
 def bytes_kept(opt):
     """Bytes of the arrays that a backend holds and that are not its optimizer's own."""
-    known = arrays_in([opt.table, opt.m, opt.v])
+    known = arrays_in([opt.table, opt.m, opt.v, opt.v_max])
     return sum(array.nbytes for key, array in arrays_in(opt._backend).items() if key not in known)
 
 
@@ -293,11 +298,12 @@ def bytes_said(opt, kinds, k, distinct):
     sketches = [s for s in (opt.m, opt.v) if isinstance(s, sl.stores.cells.CellStore)]
     sketches = [store for store in sketches if not store.private]
     depth, depths = max((s.depth for s in sketches), default=0), sum(s.depth for s in sketches)
-    row = 8 + 18 * depth
+    moments = len(opt.rule.moments)
+    row = 8 + 9 * depths
     written = sum(map(is_written_down, sketches))
     row += itemsize * dim * (min(written, 1) if distinct * dim > 2**22 else written)
-    fixed = threads * (4 + depth) * max(dim, 512) * itemsize
-    fixed += 2 * threads * 2 * CHUNK * 8 * depths
+    fixed = threads * (2 + moments + depth) * max(dim, 512) * itemsize
+    fixed += 2 * threads * CHUNK * 8 * depths
     fixed += sum(4 * len(store.flat_cells) for store in sketches if store.decay == "bucket")
     said = row * distinct + fixed + k
     if shuffled in kinds or repeated in kinds:
@@ -327,6 +333,7 @@ KEPT = [
     "Adam CS global, CMS conservative",
     "Adam CS global, CMS global",
     "Adam CS bucket, CMS bucket",
+    "AMSGrad CS global, CMS lazy",
 ]
 WIDE = [Shape(40_000, 4, 30_000), Shape(20_000, 64, 10_000), Shape(3_000, 2_048, 2_500)]
 
@@ -357,8 +364,8 @@ def test_scratch_of_double_precision():
 class Hoard(Workspace):
     """Twice the scratch memory of sketches."""
 
-    def _fit(self, views, k, dim, parts, apart):
-        return super()._fit(views, 2 * k, dim, parts, apart)
+    def _scratch_of(self, views, k, *others):
+        return super()._scratch_of(views, 2 * k, *others)
 
 
 class Hoarder(CPU):

@@ -96,6 +96,22 @@ def test_products_of_two_readings_are_unbiased_over_hash_functions():
     assert abs(np.mean(crosses) - truth) < 4 * standard_error < truth  # it tells |m|² from 0
 
 
+@pytest.mark.parametrize("dim", [3, DIM])
+def test_other_depths_beside_it_change_nothing(dim):
+    """A deeper second moment needs more scratch memory, whose rest is no reading of m."""
+    tables = [np.zeros((N, dim)) for _ in BACKENDS]
+    m = sl.CountSketch(width=6, depth=2, shrink=True)
+    v = sl.CountMinSketch(width=9, depth=4, decay="global")
+    rng = np.random.default_rng(0)
+    opts = [sl.Adam(t, 0.1, m=m, v=v, backend=b) for t, b in zip(tables, BACKENDS)]
+    for _ in range(12):
+        rows = rng.permutation(N)[:15]
+        grads = rng.standard_normal((len(rows), dim))
+        for opt in opts:
+            opt.step(grads, rows=rows)
+    np.testing.assert_allclose(*tables, rtol=1e-9, atol=1e-12)
+
+
 # ---------------------------------------------------------------- its two ends
 
 

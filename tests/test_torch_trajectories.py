@@ -30,6 +30,8 @@ def ours(case, optimizers, table, **extra):
     elif torch_class == "RMSprop":
         settings["beta"] = settings.pop("alpha")
         name = "RMSprop"
+    elif settings.pop("amsgrad", False):
+        name = "AMSGrad"
     elif "momentum" in settings:
         name = "Momentum"
     else:

@@ -27,6 +27,7 @@ __all__ = [
     "class_of",
     "compile_parallel",
     "dumps",
+    "in_turn",
     "inlined",
     "prefetch_line",
 ]
@@ -70,6 +71,42 @@ def by_type(functions):
 
 #: `register_jitable` for a function that is inlined before anything is optimised.
 inlined = register_jitable(forceinline=True)
+
+
+def in_turn(function):
+    """Call `function` for every entry of a tuple, compiled without a loop over them.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(entry, previous, *others)``, where `previous` is what the call for the entry
+        before gave.
+
+    Returns
+    -------
+    callable
+        ``called(entries, previous, *others)``: the tuple of what the calls gave.
+    """
+
+    def called(entries, previous, *others):
+        results = []
+        for entry in entries:
+            previous = function(entry, previous, *others)
+            results.append(previous)
+        return tuple(results)
+
+    @overload(called, jit_options={"forceinline": True})
+    def choose(entries, previous, *others):
+        if len(entries) == 0:
+            return lambda entries, previous, *others: ()
+
+        def unrolled(entries, previous, *others):
+            result = function(entries[0], previous, *others)
+            return (result,) + called(entries[1:], result, *others)  # noqa: RUF005
+
+        return unrolled
+
+    return called
 
 
 def compile_parallel(function, kept_code, **options):

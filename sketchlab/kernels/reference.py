@@ -4,7 +4,6 @@ import numpy as np
 
 from sketchlab.kernels.host import OnHost
 from sketchlab.kernels.rule import update
-from sketchlab.rules import usable
 from sketchlab.stores import coalesce
 
 __all__ = ["Reference"]
@@ -25,8 +24,10 @@ class Reference(OnHost):
         if given.rows is not None:
             rows, grads = coalesce(given.rows, given.grads)
         ready()
-        estimates = {"m": None, "v": None}
+        moments = []
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
-            answers = store.step(rows, grads, keep, gain, moment.squared)
-            estimates[moment.name] = usable(moment.squared, answers, answers.dtype.type(0))
-        table[rows] = update(scalars, table[rows], grads, estimates["m"], estimates["v"])
+            if moment.largest:
+                moments.append(store.raise_to(rows, moments[-1]))
+            else:
+                moments.append(store.step(rows, grads, keep, gain, moment.squared))
+        table[rows] = update(scalars, table[rows], grads, *moments)

@@ -7,5 +7,5 @@ __all__ = ["update"]
 
 
 @by_type(UPDATES)
-def update(h, x, g, m, v):
+def update(h, x, g, *moments):
     """The rule named by the type of its scalars `h`: the parameter after the step."""

@@ -2,18 +2,19 @@
 
 A rule is a frozen dataclass of its hyper-parameters that says which moments it keeps, the
 recursion x ← keep·x + gain·u of each, and the numbers of a step. Its arithmetic is a function
-``change(h, g, m, v)``, what a step takes from a parameter, of arrays or of compiled scalars (see
-`arithmetic`). The type of `h`, a NamedTuple, names the rule, so that a kernel can choose the
-function by the type of its argument.
+``change(h, g, *moments)``, what a step takes from a parameter, of arrays or of compiled scalars
+(see `arithmetic`); the moments come in the order in which the rule names them. The type of `h`, a
+NamedTuple, names the rule, so that a kernel can choose the function by the type of its argument.
 """
 
 from numba.extending import register_jitable
 
-from sketchlab.rules import adagrad, adam, momentum, rmsprop, sgd
+from sketchlab.rules import adagrad, adam, amsgrad, momentum, rmsprop, sgd
 from sketchlab.rules.adagrad import AdagradRule
 from sketchlab.rules.adam import AdamRule
+from sketchlab.rules.amsgrad import AMSGradRule
 from sketchlab.rules.feasible import SHRUNKEN, WEIGHTED, check_feasible
-from sketchlab.rules.moments import FIRST, SECOND, Moment, usable
+from sketchlab.rules.moments import FIRST, LARGEST, SECOND, Moment
 from sketchlab.rules.momentum import MomentumRule
 from sketchlab.rules.rmsprop import RMSpropRule
 from sketchlab.rules.rule import Rule
@@ -21,10 +22,12 @@ from sketchlab.rules.sgd import SGDRule
 
 __all__ = [
     "FIRST",
+    "LARGEST",
     "SECOND",
     "SHRUNKEN",
     "UPDATES",
     "WEIGHTED",
+    "AMSGradRule",
     "AdagradRule",
     "AdamRule",
     "Moment",
@@ -33,7 +36,6 @@ __all__ = [
     "Rule",
     "SGDRule",
     "check_feasible",
-    "usable",
 ]
 
 _CHANGES = {
@@ -44,17 +46,18 @@ _CHANGES = {
     rmsprop.ClippedRMSpropScalars: rmsprop.clipped_change,
     adam.AdamScalars: adam.change,
     adam.ClippedAdamScalars: adam.clipped_change,
+    amsgrad.AMSGradScalars: amsgrad.change,
 }
 
 
 def _update(change):
     change = register_jitable(change)
 
-    def update(h, x, g, m, v):
-        return x - h.weight_decay * x - change(h, g, m, v)
+    def update(h, x, g, *moments):
+        return x - h.weight_decay * x - change(h, g, *moments)
 
     return update
 
 
-#: Every rule's ``update(h, x, g, m, v)``, the parameter after a step, by the type of `h`.
+#: Every rule's ``update(h, x, g, *moments)``, the parameter after a step, by the type of `h`.
 UPDATES = {scalars: _update(change) for scalars, change in _CHANGES.items()}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from sketchlab.rules.arithmetic import ratio, sqrt
+from sketchlab.rules.arithmetic import ratio, root
 from sketchlab.rules.moments import SECOND
 from sketchlab.rules.rule import Rule
 
@@ -18,9 +18,9 @@ class AdagradScalars(NamedTuple):
     eps: float
 
 
-def change(h, g, m, v):
+def change(h, g, v):
     """What a step takes from a parameter."""
-    return ratio(h.lr * g, sqrt(v) + h.eps)
+    return ratio(h.lr * g, root(v) + h.eps)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from sketchlab.rules.arithmetic import ratio, sqrt
+from sketchlab.rules.arithmetic import ratio, root
 from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import FIRST, SECOND
 from sketchlab.rules.rule import Rule
@@ -33,12 +33,12 @@ class ClippedAdamScalars(NamedTuple):
 
 def change(h, g, m, v):
     """What a step takes from a parameter."""
-    return ratio(h.rate * m, sqrt(v) * h.root_correction + h.eps)
+    return ratio(h.rate * m, root(v) * h.root_correction + h.eps)
 
 
 def clipped_change(h, g, m, v):
     """The same with directions kept to what exact moments can reach."""
-    return h.rate * within(ratio(m, sqrt(v) * h.root_correction + h.eps), h.limit)
+    return h.rate * within(ratio(m, root(v) * h.root_correction + h.eps), h.limit)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class AdamRule(Rule):
     betas: tuple
     eps: float
     clipped_forms: tuple | None = None
-    moments: ClassVar = (FIRST, SECOND)
+    moments: ClassVar[tuple] = (FIRST, SECOND)
 
     def recursions(self):
         """(keep, gain) of each moment x ← keep·x + gain·u."""

@@ -9,19 +9,26 @@ import math
 
 import numpy as np
 from numba.extending import overload
+from numba.np.numpy_support import as_dtype
 
-__all__ = ["higher", "lower", "ratio", "sqrt"]
-
-
-def sqrt(x):
-    """The square root."""
-    return np.sqrt(x)
+__all__ = ["higher", "lower", "ratio", "root"]
 
 
-@overload(sqrt)
-def _compile_sqrt(x):
+def root(x):
+    """The square root of an estimate of a second moment, 0 where that is below zero.
+
+    A count-sketch, and a count-min sketch with ``lazy`` or ``bucket`` decay, can answer with a
+    negative second moment.
+    """
+    return np.sqrt(np.maximum(x, 0))
+
+
+@overload(root)
+def _compile_root(x):
+    zero = as_dtype(x).type(0)
+
     def compiled(x):
-        return math.sqrt(x)  # CUDA does not compile NumPy's
+        return math.sqrt(higher(x, zero))  # CUDA does not compile NumPy's
 
     return compiled
 

@@ -6,11 +6,7 @@ that says which; a rule names its moments, a store keeps them.
 
 from typing import NamedTuple
 
-from numba.extending import register_jitable
-
-from sketchlab.rules.arithmetic import higher
-
-__all__ = ["FIRST", "SECOND", "Moment", "usable"]
+__all__ = ["FIRST", "LARGEST", "SECOND", "Moment"]
 
 
 class Moment(NamedTuple):
@@ -19,24 +15,19 @@ class Moment(NamedTuple):
     Attributes
     ----------
     name : str
-        The keyword and attribute by which optimizers know it, ``"m"`` or ``"v"``.
+        The keyword and attribute by which optimizers know it: ``"m"``, ``"v"``, ``"v_max"``.
     squared : bool
         False: a signed average of g. True: a non-negative average of g².
+    largest: bool
+        True: no average, but the largest value that the moment before it in the rule has answered.
+        A maximum is not linear: only an exact store keeps it.
     """
 
     name: str
     squared: bool
+    largest: bool = False
 
 
 FIRST = Moment("m", squared=False)
 SECOND = Moment("v", squared=True)
-
-
-@register_jitable
-def usable(squared, estimate, zero):
-    """A store's answer as a rule may use it: a second moment is never below zero.
-
-    A count-sketch, and a count-min sketch with ``lazy`` or ``bucket`` decay, can answer with a
-    negative second moment, of which no square root can be taken. `zero` is of the estimate's type.
-    """
-    return higher(estimate, zero) if squared else estimate
+LARGEST = Moment("v_max", squared=True, largest=True)

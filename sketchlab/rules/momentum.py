@@ -17,7 +17,7 @@ class MomentumScalars(NamedTuple):
     momentum_rate: float  # lr·momentum for Nesterov, else lr
 
 
-def change(h, g, m, v):
+def change(h, g, m):
     """What a step takes from a parameter."""
     return h.gradient_rate * g + h.momentum_rate * m
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from sketchlab.rules.arithmetic import ratio, sqrt
+from sketchlab.rules.arithmetic import ratio, root
 from sketchlab.rules.feasible import largest_ratio, within
 from sketchlab.rules.moments import SECOND
 from sketchlab.rules.rule import Rule
@@ -37,14 +37,14 @@ class ClippedRMSpropScalars(NamedTuple):
     limit: float  # of g/√ṽ
 
 
-def change(h, g, m, v):
+def change(h, g, v):
     """What a step takes from a parameter."""
-    return ratio(h.lr * g, sqrt(v) * h.root_correction + h.eps)
+    return ratio(h.lr * g, root(v) * h.root_correction + h.eps)
 
 
-def clipped_change(h, g, m, v):
+def clipped_change(h, g, v):
     """The same with directions kept to what an exact moment can reach."""
-    return h.lr * within(ratio(g, sqrt(v) * h.root_correction + h.eps), h.limit)
+    return h.lr * within(ratio(g, root(v) * h.root_correction + h.eps), h.limit)
 
 
 @dataclass(frozen=True)

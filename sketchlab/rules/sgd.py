@@ -15,7 +15,7 @@ class SGDScalars(NamedTuple):
     lr: float
 
 
-def change(h, g, m, v):
+def change(h, g):
     """What a step takes from a parameter."""
     return h.lr * g
 

@@ -66,6 +66,11 @@ class DenseStore(CellStore):
         """The cell itself."""
         return signed_cells[0]
 
+    def raise_to(self, rows: Array, values: Array) -> Array:
+        """Raise distinct rows to values (k, dim) at least; what they hold then."""
+        self.table[rows] = np.maximum(values, self.table[rows])
+        return self.table[rows]
+
     @property
     def table(self) -> Array:
         """The variable, (n, dim); a view that is valid until the next step."""

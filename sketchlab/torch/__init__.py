@@ -18,12 +18,13 @@ Examples
 """
 
 from sketchlab.torch.clip import clip_grad_norm_
-from sketchlab.torch.optim import SGD, Adagrad, Adam, Momentum, Optimizer, RMSprop
+from sketchlab.torch.optim import SGD, Adagrad, Adam, AMSGrad, Momentum, Optimizer, RMSprop
 from sketchlab.torch.record import record
 from sketchlab.torch.stores import parameter_seed
 
 __all__ = [
     "SGD",
+    "AMSGrad",
     "Adagrad",
     "Adam",
     "Momentum",

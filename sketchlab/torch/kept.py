@@ -122,8 +122,7 @@ class Kept:
     @property
     def moments(self):
         """The live stores by name."""
-        stores = {"m": self.core.m, "v": self.core.v}
-        return {name: store for name, store in stores.items() if store is not None}
+        return {moment.name: getattr(self.core, moment.name) for moment in self.core.rule.moments}
 
     def state(self):
         """Everything that changes in a run, as plain tensors, numbers and strings; copies.

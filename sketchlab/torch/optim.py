@@ -21,7 +21,7 @@ from sketchlab.torch.tensors import check_parameter
 #: What PyTorch's optimizers take: tensors, pairs of name and tensor, or groups.
 Parameters: TypeAlias = Iterable[Any]
 
-__all__ = ["SGD", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
+__all__ = ["SGD", "AMSGrad", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -225,7 +225,7 @@ class Optimizer(torch.optim.Optimizer):
                 yield names[place] if names else str(place), parameter, kept
 
     def stores(self, parameter: torch.Tensor) -> dict[str, Any]:
-        """The live stores of a parameter by moment, ``"m"`` and ``"v"`` where they are kept."""
+        """The live stores of a parameter by moment, ``"m"`` and ``"v"`` for instance."""
         return {id(found): kept.moments for _, found, kept in self.kept()}[id(parameter)]
 
     def state_bytes(self) -> StateBytes:
@@ -398,3 +398,30 @@ class Adam(Optimizer):
     ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "m": m, "v": v, "clip": clip}
         super().__init__(params, options, **common)
+
+
+class AMSGrad(Optimizer):
+    """AMSGrad, and AdamW's ``amsgrad=True`` with `weight_decay`; see `sketchlab.AMSGrad`.
+
+    Parameters
+    ----------
+    params, common
+        See `Optimizer`.
+    lr, betas, eps, m, v
+        See `sketchlab.AMSGrad`.
+    """
+
+    kind = library.AMSGrad
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        *,
+        m: Store | None = None,
+        v: Store | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "m": m, "v": v}, **common)

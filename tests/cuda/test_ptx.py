@@ -71,6 +71,8 @@ OTHERS = [
     ("Momentum", {"m": sl.CountSketch(**SKETCH)}),
     ("Adagrad", {"v": sl.CountMinSketch(**SKETCH)}),
     ("RMSprop", {"v": sl.CountMinSketch(decay="global", **SKETCH)}),
+    ("AMSGrad", {"m": sl.CountSketch(**SKETCH), "v": sl.CountMinSketch(**SKETCH)}),
+    ("AMSGrad", {"m": sl.CountSketch(shrink=True, **SKETCH)}),
 ]
 # All whose kernels are in ``__all__``, beside views, which are classes.
 MODULES = elementwise, factors, quantized, row_wise, shrunken, sm3

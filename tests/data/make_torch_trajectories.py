@@ -24,6 +24,12 @@ CASES = [
     ("rmsprop", "RMSprop", {"lr": 0.01, "alpha": 0.95, "eps": 1e-20}, "dense"),
     ("adam", "Adam", {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-3}, "dense"),
     ("adam_beta1_0", "Adam", {"lr": 0.01, "betas": (0.0, 0.99), "eps": 1e-3}, "dense"),
+    (
+        "amsgrad",
+        "Adam",
+        {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-3, "amsgrad": True},
+        "dense",
+    ),
     ("sgd_decayed", "SGD", {"lr": 0.1, "weight_decay": 0.05}, "dense"),
     (
         "adamw",

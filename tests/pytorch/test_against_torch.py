@@ -61,6 +61,7 @@ PAIRS = {
         False,
         None,
     ),
+    "AMSGrad": (slt.AMSGrad, {}, torch.optim.Adam, {"amsgrad": True}, False, None),
     "SparseAdam": (slt.Adam, {}, torch.optim.SparseAdam, {"eps": 1e-6}, None, eps_of_sparse_adam),
 }
 CASES = [

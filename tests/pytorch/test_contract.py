@@ -25,7 +25,7 @@ import sketchlab as sl
 import sketchlab.torch as slt
 
 
-@pytest.mark.parametrize("cls", [slt.SGD, slt.Momentum, slt.Adagrad, slt.RMSprop, slt.Adam])
+@pytest.mark.parametrize("cls", dict.fromkeys(cls for cls, _ in OPTIMIZERS.values()))
 def test_arguments_and_defaults_are_the_librarys(cls):
     own, common = signature(cls).parameters, signature(slt.Optimizer.__init__).parameters
     ours, theirs = {**common, **own}, signature(cls.kind).parameters

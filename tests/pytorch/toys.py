@@ -19,6 +19,7 @@ OPTIMIZERS = {
     "Adagrad": (slt.Adagrad, {"lr": 0.05}),
     "RMSprop": (slt.RMSprop, {"lr": 0.05, "beta": 0.9}),
     "Adam": (slt.Adam, {"lr": 0.05, "betas": (0.8, 0.9)}),
+    "AMSGrad": (slt.AMSGrad, {"lr": 0.05, "betas": (0.8, 0.9)}),
 }
 
 

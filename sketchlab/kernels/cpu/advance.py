@@ -25,9 +25,11 @@ from sketchlab.kernels.cpu.views import (
     CONSERVATIVE,
     LAZY,
     answers_first,
+    grouped,
     is_written,
     locate,
 )
+from sketchlab.kernels.numba_private import in_turn, inlined
 from sketchlab.rules.arithmetic import higher
 from sketchlab.stores.arithmetic import contribution, own_cell
 
@@ -46,14 +48,21 @@ def owners_of_cells(depth, threads):
     return owners
 
 
-@register_jitable
-def write_changes(view, now, work, change, grads, source, part, parts, tile_rows):
-    """What the rows of a part add to their cells, or raise them to."""
+@inlined
+def locate_rows(view, previous, rows, part, parts):
+    """Find the cells of the rows of a part."""
+    locate(view, rows, rows.size * part // parts, rows.size * (part + 1) // parts)
+
+
+@inlined
+def write_changes(view, previous, buffer, grads, source, part, parts, tile_rows):
+    """What the rows of a part add to their cells, or raise them to, where it is written down."""
+    if not is_written(view):
+        return
     k, dim, depth = source.size, view.cells.shape[1], view.constants.shape[0]
     start, stop = k * part // parts, k * (part + 1) // parts
-    buffer = work.buffers[part]
-    ordered = buffer[4:]
-    slots, signs = work.slots[view.place], work.signs[view.place]
+    gradient_tile, ordered = buffer[1], buffer[2:]
+    slots, signs = view.slots, view.signs
     ahead = rows_ahead(view.cells)
     for first in range(start, stop, tile_rows):
         last = min(first + tile_rows, stop)
@@ -62,32 +71,51 @@ def write_changes(view, now, work, change, grads, source, part, parts, tile_rows
                 prefetch_cells(view.cells, slots, depth, first + ahead)
             gradient = grads[source[first]]
         else:
-            gradient = buffer[1]
+            gradient = gradient_tile
             gather(grads, source, first, last, gradient)
-        answer = change[first * dim : last * dim]
+        answer = view.change[first * dim : last * dim]
         read_tile(view, slots, signs, first, last, tile_rows, ordered, answer)
         if view.mode == LAZY:
-            to_change(answer, gradient, view.squared, now.keep_less_one, now.gain)
+            to_change(answer, gradient, view.squared, view.keep_less_one, view.gain)
         else:
-            to_target(answer, gradient, view.squared, now.gain)
+            to_target(answer, gradient, view.squared, view.gain)
 
 
-@register_jitable
-def change_cells(view, now, work, unit, owners, tile_rows, active, change, grads, source):
-    """Make the changes of one owner's cells under one hash function, in the order of the rows."""
+@inlined
+def count_depths(view, before, late):
+    """How many hash functions the views up to this one have that take part."""
+    return before + (view.constants.shape[0] if answers_first(view) == late else 0)
+
+
+@inlined
+def count_written(view, before):
+    """How many of the views up to this one write changes down."""
+    return before + is_written(view)
+
+
+@inlined
+def change_cells(view, unit, late, owners, tile_rows, grads, source):
+    """Make the changes of unit number `unit` where it is the view's; its number for the next view.
+
+    A unit are one owner's cells under one hash function, which change in the order of the rows.
+    """
+    units = count_depths(view, 0, late) * owners
+    if unit < 0 or unit >= units:
+        return unit - units
     j, owner = unit // owners, unit % owners
-    k, dim, picked = source.size, view.cells.shape[1], work.picked[unit, view.place]
-    slots, signs = work.slots[view.place, j], work.signs[view.place, j]
-    changes = change[: k * dim if is_written(view) else 0].reshape((-1, dim))
+    k, dim, picked = source.size, view.cells.shape[1], view.picked[unit]
+    slots, signs = view.slots[j], view.signs[j]
+    changes = view.change[: k * dim if is_written(view) else 0].reshape((-1, dim))
     if view.mode == BUCKET:
-        count_rows(slots[:k], view.heads, j, owner, owners, active)
+        count_rows(slots[:k], view.heads, j, owner, owners, view.active)
     for start in range(0, k, CHUNK):
         stop = min(start + CHUNK, k)
         mine = picked[: pick(slots, view.heads, j, owner, owners, start, stop, picked)]
         if tile_rows > 1:
-            change_short(view, now, slots, signs, mine, active, grads, source, changes)
+            change_short(view, slots, signs, mine, grads, source, changes)
         else:
-            change_long(view, now, slots, signs, mine, active, grads, source, changes)
+            change_long(view, slots, signs, mine, grads, source, changes)
+    return unit - units
 
 
 @register_jitable
@@ -120,9 +148,9 @@ def pick(slots, heads, j, owner, owners, start, stop, picked):
 
 
 @register_jitable
-def change_long(view, now, slots, signs, picked, active, grads, source, change):
+def change_long(view, slots, signs, picked, grads, source, change):
     """Change the cells of the picked rows, of many columns each."""
-    cells, ahead = view.cells, rows_ahead(view.cells)
+    cells, active, ahead = view.cells, view.active, rows_ahead(view.cells)
     written = is_written(view)
     for e in range(picked.size):
         if e + ahead < picked.size:
@@ -139,9 +167,9 @@ def change_long(view, now, slots, signs, picked, active, grads, source, change):
         elif view.mode == CONSERVATIVE:
             raise_cell(cell, change[i])
         else:
-            gain, gradient = sign * now.gain, grads[source[i]]
+            gain, gradient = sign * view.gain, grads[source[i]]
             if view.mode == BUCKET and active[slots[i]] > 0:
-                less = cell.dtype.type(active[slots[i]]) * now.keep_less_one
+                less = cell.dtype.type(active[slots[i]]) * view.keep_less_one
                 advance_own(cell, gradient, view.squared, less, gain)
                 active[slots[i]] = 0
             else:
@@ -149,9 +177,10 @@ def change_long(view, now, slots, signs, picked, active, grads, source, change):
 
 
 @register_jitable
-def change_short(view, now, slots, signs, picked, active, grads, source, change):
+def change_short(view, slots, signs, picked, grads, source, change):
     """Change the cells of the picked rows, of few columns each."""
     cells, squared, dim = view.cells, view.squared, view.cells.shape[1]
+    active = view.active
     for e in range(picked.size):
         i = picked[e]
         slot, sign = slots[i], cells.dtype.type(signs[i])
@@ -162,9 +191,9 @@ def change_short(view, now, slots, signs, picked, active, grads, source, change)
             for c in range(dim):
                 cells[slot, c] = higher(cells[slot, c], change[i, c])
         else:
-            gain, given = sign * now.gain, source[i]
+            gain, given = sign * view.gain, source[i]
             if view.mode == BUCKET and active[slot] > 0:
-                less = cells.dtype.type(active[slot]) * now.keep_less_one
+                less = cells.dtype.type(active[slot]) * view.keep_less_one
                 for c in range(dim):
                     u = contribution(squared, gain, grads[given, c])
                     cells[slot, c] = own_cell(cells[slot, c], u, less)
@@ -174,53 +203,28 @@ def change_short(view, now, slots, signs, picked, active, grads, source, change)
                     cells[slot, c] += contribution(squared, gain, grads[given, c])
 
 
+locate_all, write_all, change_all = map(in_turn, (locate_rows, write_changes, change_cells))
+depths_of, written_of = map(in_turn, (count_depths, count_written))
+
+
 @kernel
-def advance(
-    late, first, first_now, second, second_now, work, rows, grads, source, parts, tile_rows
-):
-    """One step x ← keep·x + gain·u of two stores whose rows share cells.
+def advance(late, rows, grads, source, buffers, parts, tile_rows, *fields):
+    """One step x ← keep·x + gain·u of stores whose rows share cells.
 
-    A store of depth 0 takes no part. `grads[source[i]]` is the gradient of row number i. The number
-    of parts only splits the work. A first call finds the cells of all rows, and advances the stores
-    that answer afterwards; a `late` one advances those that had to answer before.
+    `fields` are those of all views, one behind the other; a view without hash functions takes no
+    part. `grads[source[i]]` is the gradient of row number i. The number of parts only splits the
+    work. A first call finds the cells of all rows, and advances the stores that answer afterwards;
+    a `late` one advances those that had to answer before.
     """
-    k = rows.size
-    first_depth = first.constants.shape[0] if answers_first(first) == late else 0
-    second_depth = second.constants.shape[0] if answers_first(second) == late else 0
-    first_slots, second_slots = work.slots[first.place], work.slots[second.place]
-    first_active = work.active
-    second_active = work.active[first.cells.shape[0] if first.mode == BUCKET else 0 :]
-    first_change = work.change
-    second_change = work.change[k * first.cells.shape[1] if is_written(first) else 0 :]
-
     if not late:
         for p in prange(parts):
-            start, stop = k * p // parts, k * (p + 1) // parts
-            locate(first, first_now, rows, start, stop, first_slots, work.signs[first.place])
-            locate(second, second_now, rows, start, stop, second_slots, work.signs[second.place])
+            locate_all(grouped(fields), None, rows, p, parts)
 
-    if not late and (is_written(first) or is_written(second)):
+    if not late and written_of(grouped(fields), 0)[-1] > 0:
         for p in prange(parts):
-            if is_written(first):
-                write_changes(
-                    first, first_now, work, first_change, grads, source, p, parts, tile_rows
-                )
-            if is_written(second):
-                write_changes(
-                    second, second_now, work, second_change, grads, source, p, parts, tile_rows
-                )
+            write_all(grouped(fields), None, buffers[p], grads, source, p, parts, tile_rows)
 
-    owners = owners_of_cells(first_depth + second_depth, parts)
-    first_units = first_depth * owners
-    for q in prange(first_units + second_depth * owners):
-        unit = q - first_units
-        if unit < 0:
-            active, change = first_active, first_change
-            change_cells(
-                first, first_now, work, q, owners, tile_rows, active, change, grads, source
-            )
-        else:
-            active, change = second_active, second_change
-            change_cells(
-                second, second_now, work, unit, owners, tile_rows, active, change, grads, source
-            )
+    depth = depths_of(grouped(fields), 0, late)[-1]
+    owners = owners_of_cells(depth, parts)
+    for q in prange(depth * owners):
+        change_all(grouped(fields), q, late, owners, tile_rows, grads, source)

@@ -3,8 +3,7 @@
 A step is (1) equal rows summed, (2) every auxiliary variable advanced where rows share its cells,
 (3) in one pass over the rows: the variables read, the rule applied, the parameters moved. Under
 ``bucket`` decay, and where answers are shrunken, (2) comes last, as these are of the cells before
-it. The result is the same
-to the bit for any number of threads.
+it. The result is the same to the bit for any number of threads.
 """
 
 import math
@@ -15,11 +14,17 @@ import numpy as np
 from sketchlab.kernels.cpu.advance import advance
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
 from sketchlab.kernels.cpu.magnitude import PARTS, sum_squares
-from sketchlab.kernels.cpu.moments import Step, advance_moment, advance_shared, view_before
+from sketchlab.kernels.cpu.moments import (
+    Step,
+    advance_moment,
+    advance_shared,
+    arguments,
+    view_before,
+)
 from sketchlab.kernels.cpu.move import move
 from sketchlab.kernels.cpu.sorting import RADIX
 from sketchlab.kernels.cpu.threads import check_not_lost, one_at_a_time
-from sketchlab.kernels.cpu.views import ADD, answers_first, unkept
+from sketchlab.kernels.cpu.views import ADD, answers_first, idle
 from sketchlab.kernels.cpu.workspace import Workspace
 from sketchlab.kernels.host import OnHost
 from sketchlab.stores.arithmetic import contribution
@@ -74,35 +79,35 @@ class CPU(OnHost):
         rows, grads, source = self.coalesce(len(table), given.rows, _writeable(given.grads))
         self._prepare(rule, scalars, table, rows, grads, stores)
         ready()
-        m = v = unkept(table)
+        views = []
         for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
             store.make_room(contribution(moment.squared, gain, given.largest))
-            step = Step(moment, rows, grads, source, keep, gain)
-            kept = advance_moment(store, step, self._space)
-            m, v = (m, kept) if moment.squared else (kept, v)
-        work, parts, tile_rows = advance_shared(m, v, rows, grads, source, self._space)
-        move(scalars, table, rows, grads, source, *m, *v, work, parts, tile_rows)
-        if answers_first(m[0]) or answers_first(v[0]):
-            advance(True, *m, *v, work, rows, grads, source, parts, tile_rows)
+            step = Step(moment, rows, grads, source, keep, gain, len(rule.moments))
+            views.append(advance_moment(store, step, self._space))
+        fitted = advance_shared(views, rows, grads, source, self._space)
+        others = arguments(fitted, fitted.views)
+        move(scalars, table, rows, grads, source, *others)
+        if any(map(answers_first, views)):
+            advance(True, rows, grads, source, *others)
 
     def _prepare(self, rule, scalars, table, rows, grads, stores):
         """Ask for memory and have kernels compiled, by a step on no rows, before anything changes.
 
         What either of them raises, Ctrl-C included, then leaves the optimizer as it was.
         """
-        no_moment = unkept(table)
-        m = v = no_moment[0]
-        for moment, store in zip(rule.moments, stores):
-            view = view_before(store, moment, self._space, table)
-            m, v = (m, view) if moment.squared else (view, v)
-        work, parts, tile_rows, _ = self._space.work(m, v, *grads.shape)
-        shared = m.mode >= ADD or v.mode >= ADD
+        views = [
+            view_before(store, moment, self._space, table)
+            for moment, store in zip(rule.moments, stores)
+        ]
+        fitted = self._space.fit(views, *grads.shape, grads.dtype)
+        shared = any(view.mode >= ADD for view in views)
         key = type(scalars), table.dtype, shared
         if key not in self._compiled:
-            both, none = (*no_moment, *no_moment), rows[:0]
+            others = arguments(fitted, map(idle, fitted.views))
+            none = rows[:0]
             if shared:
-                advance(False, *both, work, none, grads, none, parts, tile_rows)
-            move(scalars, table, none, grads, none, *both, work, parts, tile_rows)
+                advance(False, none, grads, none, *others)
+            move(scalars, table, none, grads, none, *others)
             self._compiled.add(key)
 
     def coalesce(self, n, rows, grads):

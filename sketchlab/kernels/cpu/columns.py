@@ -24,6 +24,7 @@ __all__ = [
     "least_of_three",
     "middle_of_three",
     "raise_cell",
+    "raise_scaled",
     "to_change",
     "to_target",
 ]
@@ -132,6 +133,13 @@ def raise_cell(cell, target):
     """Raise a cell to at least a target."""
     for c in range(cell.size):
         cell[c] = higher(cell[c], target[c])
+
+
+@register_jitable
+def raise_scaled(cell, values, scale):
+    """Raise a cell to at least a scale times some values."""
+    for c in range(cell.size):
+        cell[c] = higher(scale * values[c], cell[c])
 
 
 @register_jitable

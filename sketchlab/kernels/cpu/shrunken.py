@@ -65,12 +65,12 @@ def squares(readings, start, stop):
 
 
 @register_jitable
-def part_of(view, now, slots, i, measured):
+def part_of(view, i, measured):
     """Which part of row number i's answer to trust."""
     number = view.cells.dtype.type
-    if slots[0, i] < view.heads:
+    if view.slots[0, i] < view.heads:
         return number(1)
-    if now.past[i] == 0:
+    if view.past[i] == 0:
         return number(0)  # never touched: what is read is noise
     return number(trusted_part(view.variance, view.constants.shape[0], *measured))
 
@@ -91,12 +91,13 @@ def join(part, gradient, gain, answer):
 
 
 @register_jitable
-def read_shrunken(view, now, slots, signs, start, stop, tile_rows, gradient, ordered, answer):
+def read_shrunken(view, start, stop, tile_rows, gradient, ordered, answer):
     """The answers of a tile in a step that is yet to add its gradients; what to multiply them by.
 
-    `ordered` is scratch, as for `read_tile`.
+    `ordered` is scratch, as for `read_tile`, of as many runs as the view has hash functions.
     """
-    cells, dim, gain = view.cells, view.cells.shape[1], now.gain
+    cells, dim, gain = view.cells, view.cells.shape[1], view.gain
+    slots, signs, full = view.slots, view.signs, view.full
     number = cells.dtype.type
     one = number(1)
     if view.constants.shape[0] == 3 and tile_rows == 1:
@@ -105,19 +106,19 @@ def read_shrunken(view, now, slots, signs, start, stop, tile_rows, gradient, ord
         sign1, sign2 = number(signs[0, start]), number(signs[1, start])
         sign3 = number(signs[2, start])
         measured = squares_of_three(first, sign1, second, sign2, third, sign3)
-        part = part_of(view, now, slots, start, measured)
+        part = part_of(view, start, measured)
         join_middle_of_three(
             first, sign1, second, sign2, third, sign3, part, gradient, gain, answer
         )
-        return weighted_scale(one, now.full, joined(part, now.past[start], gain))
+        return weighted_scale(one, full, joined(part, view.past[start], gain))
     read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer)
     for i in range(start, stop):
         begin, end = (i - start) * dim, (i - start + 1) * dim
         # the median has reordered the readings of each column, which their sums do not see
-        part = part_of(view, now, slots, i, squares(ordered, begin, end))
+        part = part_of(view, i, squares(ordered, begin, end))
         row = answer[begin:end]
         join(part, gradient[begin:end], gain, row)
-        scale = weighted_scale(one, now.full, joined(part, now.past[i], gain))
+        scale = weighted_scale(one, full, joined(part, view.past[i], gain))
         for c in range(dim):
             row[c] *= scale
     return one

@@ -1,9 +1,9 @@
-"""What kernels are given: a store made of cells, and scratch memory; which cells rows have."""
+"""What kernels are given of a store, with scratch memory; which cells rows have."""
 
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
+from numba.extending import overload, register_jitable
 
 from sketchlab import hashing
 from sketchlab.stores.shrinkage import median_variance
@@ -13,111 +13,100 @@ __all__ = [
     "BUCKET",
     "CONSERVATIVE",
     "GIVEN",
+    "LARGEST",
     "LAZY",
     "NO_ROWS",
     "OWN",
     "SHRUNKEN",
-    "UNKEPT",
-    "Now",
     "View",
-    "Work",
     "answers_first",
+    "grouped",
+    "idle",
     "is_written",
     "locate",
-    "now_of_cells",
-    "unkept",
+    "view_of_answers",
     "view_of_cells",
 ]
 
-# How a step advances a moment. UNKEPT: the rule keeps none. GIVEN: the cells are answers already,
-# one for each row of the step. OWN: every row of the table has a cell to itself. The others say how
-# the cells of a sketch change; SHRUNKEN is ADD with answers that come first.
-UNKEPT, GIVEN, OWN, ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN = range(8)
+# How a step advances a moment. GIVEN: the cells are answers already, one for each row of the step.
+# OWN: every row of the table has a cell to itself. LARGEST: the same, and the cell is raised to the
+# answer of the moment before. The others say how the cells of a sketch change; SHRUNKEN is ADD with
+# answers that come first.
+GIVEN, OWN, LARGEST, ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN = range(8)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
 NO_ROWS = np.empty(0, np.int64)
 _NO_HASHES = np.empty((0, 4), np.uint64)
+_NO_SLOTS, _NO_SIGNS = np.empty((0, 0), np.int64), np.empty((0, 0), np.int8)
+_NO_COUNTS = np.empty(0, np.int32)
 _ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
+_NONE = {dtype: np.empty(0, dtype) for dtype in _ONE}
 
 
 class View(NamedTuple):
-    """How a moment is kept; it stays the same from step to step."""
+    """How a moment is kept, its numbers in one step on k rows, and scratch memory of its own.
+
+    Scratch arrays are at least as large as the step needs, and empty where it does not.
+    """
 
     cells: np.ndarray  # (cells, dim)
     constants: np.ndarray  # (depth, 4), of the hash functions; (0, 4) without
     mode: int
-    place: int  # 0 for m and 1 for v: where its slots are noted
     median: bool  # answers are medians, else minima
     squared: bool
     heads: int  # cells below this number belong to one row each, and are its only one
     width: int
     variance: float  # of a shrunken answer's noise, over that of one reading
-
-
-class Now(NamedTuple):
-    """What else a moment needs in one step on k rows."""
-
     keep_less_one: np.floating
     gain: np.floating
     scales: np.ndarray  # (k,), or (1,) for all: from the divided table's answers to the store's
     places: np.ndarray  # (k,): rows' cells in the head or -1; (0,) without a head
     past: np.ndarray  # (k,): rows' weights before the step, where answers are shrunken; else (0,)
     full: np.floating  # the weight of a row that every step touches
+    slots: np.ndarray  # (depth, k): the cells of every row
+    signs: np.ndarray  # (depth, k)
+    change: np.ndarray  # (k · dim,) of a lazy or conservative moment
+    picked: np.ndarray  # (depth · owners, CHUNK)
+    active: np.ndarray  # (cells,): the step's rows in each, with bucket decay
 
 
-class Work(NamedTuple):
-    """Scratch memory of a step: every array is at least as large as it needs."""
-
-    slots: np.ndarray  # (2, depth, k): the cells of every row, for both moments
-    signs: np.ndarray  # (2, depth, k)
-    change: np.ndarray  # (k · dim,) for every lazy or conservative moment
-    buffers: np.ndarray  # (threads, 4 + depth, columns of a tile)
-    picked: np.ndarray  # (depth · owners, 2, CHUNK), for both moments
-    active: np.ndarray  # (cells,): the step's rows in each, of every moment with bucket decay
+_FIELDS = len(View._fields)
 
 
-def unkept(cells):
-    """The view of a moment that is not kept, and its numbers."""
-    zero, one = cells.dtype.type(0), _ONE[cells.dtype]
-    view = View(
-        cells,
+def view_of_answers(answers):
+    """The view of a store that has advanced already, and has answered for the rows of the step."""
+    zero = answers.dtype.type(0)
+    return View(
+        answers,
         _NO_HASHES,
-        UNKEPT,
-        place=0,
+        GIVEN,
         median=False,
         squared=False,
         heads=0,
         width=0,
         variance=0.0,
-    )
-    return view, Now(zero, zero, one, NO_ROWS, one[:0], zero)
-
-
-def now_of_cells(store, step):
-    """Begin a step of a store made of cells: its numbers."""
-    number, rows = store.dtype.type, step.rows
-    gain = number(store.begin_step(step.keep, step.gain))
-    past = store.weights[rows] if store.shrunken else _ONE[store.dtype][:0]
-    store.touch(rows, gain)
-    return Now(
-        number(store.row_keep_less_one(step.keep)),
-        gain,
-        _ONE[store.dtype] if store.shrunken else store.scales(rows),
-        store.places(rows) if store.heads else NO_ROWS,
-        past,
-        number(store.multiplier * store.full_weight),
+        keep_less_one=zero,
+        gain=zero,
+        scales=_ONE[answers.dtype],
+        places=NO_ROWS,
+        past=_NONE[answers.dtype],
+        full=zero,
+        slots=_NO_SLOTS,
+        signs=_NO_SIGNS,
+        change=_NONE[answers.dtype],
+        picked=_NO_SLOTS,
+        active=_NO_COUNTS,
     )
 
 
 def view_of_cells(store, moment):
     """The view of a store made of cells."""
+    view = view_of_answers(store.flat_cells)
     if store.private:
-        return unkept(store.flat_cells)[0]._replace(mode=OWN, squared=moment.squared)
-    return View(
-        store.flat_cells,
-        store.constants,
+        return view._replace(mode=LARGEST if moment.largest else OWN, squared=moment.squared)
+    return view._replace(
+        constants=store.constants,
         mode=_mode(store),
-        place=int(moment.squared),
         median=store.description.signed,
         squared=moment.squared,
         heads=store.heads,
@@ -133,6 +122,26 @@ def _mode(store):
     return CONSERVATIVE if store.conservative else _MODES[store.decay]
 
 
+def idle(view):
+    """The view of a store that takes no part in a call of a kernel."""
+    return view._replace(mode=GIVEN, constants=_NO_HASHES)
+
+
+def grouped(fields):
+    """The views whose fields, one behind the other, a kernel was given.
+
+    Numba takes tuples into the body of a parallel loop, but no tuples of tuples.
+    """
+    return tuple(View(*fields[i : i + _FIELDS]) for i in range(0, len(fields), _FIELDS))
+
+
+@overload(grouped, jit_options={"forceinline": True})
+def _compile_grouped(fields):
+    if len(fields) == 0:
+        return lambda fields: ()
+    return lambda fields: (View(*fields[:_FIELDS]),) + grouped(fields[_FIELDS:])  # noqa: RUF005
+
+
 @register_jitable
 def is_written(view):
     """Whether the changes of all rows are written down before the first is made."""
@@ -146,9 +155,9 @@ def answers_first(view):
 
 
 @register_jitable
-def locate(view, now, rows, start, stop, slots, signs):
+def locate(view, rows, start, stop):
     """Fill in the slots and signs of rows number `start` to `stop`."""
-    constants, places = view.constants, now.places
+    constants, places, slots, signs = view.constants, view.places, view.slots, view.signs
     width, heads = np.uint64(view.width), np.uint64(view.heads)
     for j in range(constants.shape[0]):
         for i in range(start, stop):

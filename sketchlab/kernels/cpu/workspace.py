@@ -1,5 +1,6 @@
 """What one optimizer's backend keeps from step to step: scratch memory, and views of its stores."""
 
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numba
@@ -7,12 +8,22 @@ import numpy as np
 
 from sketchlab.kernels.cpu.advance import CHUNK, owners_of_cells
 from sketchlab.kernels.cpu.tiles import rows_in_tile
-from sketchlab.kernels.cpu.views import BUCKET, Work, is_written, view_of_cells
+from sketchlab.kernels.cpu.views import BUCKET, View, is_written, view_of_cells
 from sketchlab.kernels.scratch import Scratch, roomy
 
 __all__ = ["Workspace"]
 
-_LARGE = 1 << 22  # numbers in a step, above which both moments write changes in one place
+_LARGE = 1 << 22  # numbers in a step, above which all moments write changes in one place
+
+
+class Fitted(NamedTuple):
+    """What the kernels of a step are given, beside what the step itself is given."""
+
+    views: list  # with scratch memory
+    buffers: np.ndarray  # (parts, 2 + moments + depth, columns of a tile)
+    parts: int
+    tile_rows: int
+    apart: bool  # whether moments are advanced one by one
 
 
 class Workspace:
@@ -25,7 +36,7 @@ class Workspace:
         self.scratch = Scratch()
         self.array = self.scratch.array
         self._counted = np.arange(0)
-        self._fitted = None, None
+        self._fitted = None, (None, None)
         self._views = WeakKeyDictionary()
 
     def counting(self, count):
@@ -42,32 +53,36 @@ class Workspace:
             self._views[store] = store.cells, view
         return view
 
-    def work(self, first, second, k, dim):
-        """Scratch memory, parts, rows in a tile, and whether moments are advanced one by one."""
-        parts, views = numba.get_num_threads(), (first, second)
+    def fit(self, views, k, dim, dtype):
+        """Views with scratch memory for a step on k rows, and what else kernels need."""
+        parts, tile_rows = numba.get_num_threads(), rows_in_tile(dim)
         # a large step writes down the changes of one moment in the place of the other's
         apart = k * dim > _LARGE and all(map(is_written, views))
-        return self._fit(views, k, dim, parts, apart), parts, rows_in_tile(dim), apart
+        kinds = [(len(view.constants), view.mode, len(view.cells)) for view in views]
+        key = k, dim, dtype, parts, apart, kinds
+        fitted, (scratch, buffers) = self._fitted
+        if key != fitted:
+            scratch, buffers = self._scratch_of(views, k, dim, dtype, parts, apart)
+            self._fitted = key, (scratch, buffers)
+        views = [View(*view[: -len(own)], *own) for view, own in zip(views, scratch)]
+        return Fitted(views, buffers, parts, tile_rows, apart)
 
-    def _fit(self, views, k, dim, parts, apart):
-        """Scratch memory for a step on k rows."""
-        dtype, array = views[0].cells.dtype, self.array
-        depths, modes = [len(view.constants) for view in views], [view.mode for view in views]
-        fitted, work = self._fitted
-        counted = [len(view.cells) for view in views if view.mode == BUCKET]
-        key = k, dim, parts, apart, dtype, depths, modes, counted
-        if key == fitted:
-            return work
-        depth, both = max(depths), sum(depths)
-        written = 1 if apart else sum(map(is_written, views))
-        owners = max(map(owners_of_cells, (both, *depths), (parts,) * 3))
-        work = Work(
-            slots=array("slots", (2, depth, k), np.int64),
-            signs=array("signs", (2, depth, k), np.int8),
-            change=array("change", (written * k * dim,), dtype),
-            buffers=array("buffers", (parts, 4 + depth, dim * rows_in_tile(dim)), dtype),
-            picked=array("picked", (both * owners, 2, CHUNK), np.int64),
-            active=array("active rows", (sum(counted),), np.int32),
-        )
-        self._fitted = key, work
-        return work
+    def _scratch_of(self, views, k, dim, dtype, parts, apart):
+        """Scratch memory of each view, and of the tiles of all."""
+        array, depths = self.array, [len(view.constants) for view in views]
+        owners = max((owners_of_cells(d, parts) for d in (sum(depths), *depths)), default=1)
+        scratch = []
+        for number, (view, depth) in enumerate(zip(views, depths)):
+            written = k * dim if is_written(view) else 0
+            counted = len(view.cells) if view.mode == BUCKET else 0
+            own = (
+                array(("slots", number), (depth, k), np.int64),
+                array(("signs", number), (depth, k), np.int8),
+                array(("change", 0 if apart else number), (written,), dtype),
+                array(("picked", number), (depth * owners, CHUNK), np.int64),
+                array(("active rows", number), (counted,), np.int32),
+            )
+            scratch.append(own)
+        runs = 2 + len(views) + max(depths, default=0)
+        shape = parts, runs, dim * rows_in_tile(dim)
+        return scratch, array("buffers", shape, dtype)

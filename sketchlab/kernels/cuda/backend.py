@@ -11,7 +11,6 @@ from sketchlab.kernels.cuda.elementwise import copy_rows, fill
 from sketchlab.kernels.cuda.move import move
 from sketchlab.kernels.cuda.plans import Tools, check_known, plan_for
 from sketchlab.kernels.cuda.sorting import sort
-from sketchlab.kernels.cuda.views import NoMoment
 from sketchlab.kernels.interface import Backend, Given
 from sketchlab.kernels.scratch import Scratch
 
@@ -130,13 +129,12 @@ class CUDA(Backend):
         plans = [plan_for(store, items, tools) for store in stores]
         active = EveryRow(n) if rows is None else self._sorted(rows, n)
         ready()
-        views = {"m": NoMoment(False), "v": NoMoment(True)}
-        for moment, plan, (keep, gain) in zip(rule.moments, plans, rule.recursions()):
-            views[moment.name] = plan.advance(active, items, grads, moment, keep, gain)
+        views = tuple(
+            plan.advance(active, items, grads, moment, keep, gain)
+            for moment, plan, (keep, gain) in zip(rule.moments, plans, rule.recursions())
+        )
         if items:
-            self._run.rows(
-                move, items, table.shape[1], scalars, table, active, items, grads, *views.values()
-            )
+            self._run.rows(move, items, table.shape[1], scalars, table, active, items, grads, views)
             for plan in plans:
                 plan.finish()
 

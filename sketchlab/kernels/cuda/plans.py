@@ -17,6 +17,7 @@ from sketchlab.kernels.cuda.elementwise import fill
 from sketchlab.kernels.cuda.means import Means
 from sketchlab.kernels.cuda.views import (
     Factors,
+    LargestCells,
     MaximumCells,
     MedianCells,
     MinimumCells,
@@ -107,6 +108,8 @@ class ExactPlan(Plan):
         gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
         weights = _row_weights(store, self.run, active, items, gain)
         cells, multiplier = store.flat_cells.raw, number(store.multiplier)
+        if moment.largest:
+            return LargestCells(cells)
         return PrivateCells(cells, less, gain, multiplier, moment.squared, weights)
 
 

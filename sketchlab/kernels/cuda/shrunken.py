@@ -71,7 +71,7 @@ def find_parts(view, variance, active, items, gain, sums, parts, scales):
             scales[i] = weighted_scale(number(1), view.weights.full, joined(part, past, gain))
 
 
-def _of_shrunken(view, i, row, c, gradient):
+def _of_shrunken(view, before, i, row, c, gradient):
     added = contribution(False, view.gain, gradient)
     return view.scales[i] * joined(view.parts[i], read(view.before, row, c), added)
 

@@ -27,10 +27,10 @@ from sketchlab.stores.arithmetic import (
 __all__ = [
     "MOMENTS",
     "Factors",
+    "LargestCells",
     "MaximumCells",
     "MedianCells",
     "MinimumCells",
-    "NoMoment",
     "NoWeights",
     "OwnAnswers",
     "PrivateCells",
@@ -121,10 +121,10 @@ class Factors(NamedTuple):
     squared: bool
 
 
-class NoMoment(NamedTuple):
-    """A moment that the rule does not keep."""
+class LargestCells(NamedTuple):
+    """One cell a row, raised to the answer of the moment before it."""
 
-    squared: bool
+    cells: object
 
 
 # -- one row's cells ---------------------------------------------------------------------------
@@ -253,30 +253,32 @@ def row_scale(weights, multiplier, row):
     """What turns the divided table's answers for a row into the store's."""
 
 
-def _of_sketch(view, i, row, c, gradient):
+def _of_sketch(view, before, i, row, c, gradient):
     return row_scale(view.weights, view.multiplier, row) * read(view, row, c)
 
 
-def _of_own(view, i, row, c, gradient):
-    before = view.before
-    added = contribution(before.squared, view.gain, gradient)
-    value = own_cell(read(before, row, c), added, view.keep_less_one)
-    return before.multiplier * value
+def _of_own(view, before, i, row, c, gradient):
+    sketch = view.before
+    added = contribution(sketch.squared, view.gain, gradient)
+    value = own_cell(read(sketch, row, c), added, view.keep_less_one)
+    return sketch.multiplier * value
 
 
-def _of_private(view, i, row, c, gradient):
+def _of_private(view, before, i, row, c, gradient):
     added = contribution(view.squared, view.gain, gradient)
     value = own_cell(view.cells[row, c], added, view.keep_less_one)
     view.cells[row, c] = value
     return row_scale(view.weights, view.multiplier, row) * value
 
 
-def _of_factors(view, i, row, c, gradient):
+def _of_factors(view, before, i, row, c, gradient):
     return read(view, row, c)
 
 
-def _of_none(view, i, row, c, gradient):
-    return gradient  # of the right type; the rule does not look
+def _of_largest(view, before, i, row, c, gradient):
+    value = higher(before, view.cells[row, c])
+    view.cells[row, c] = value
+    return value
 
 
 #: How each kind of view is read; other modules add theirs.
@@ -287,10 +289,13 @@ MOMENTS = {
     OwnAnswers: _of_own,
     PrivateCells: _of_private,
     Factors: _of_factors,
-    NoMoment: _of_none,
+    LargestCells: _of_largest,
 }
 
 
 @by_type(MOMENTS)
-def moment_at(view, i, row, c, gradient):
-    """The moment of column c of item i, which is `row`, after its step; private cells take it."""
+def moment_at(view, before, i, row, c, gradient):
+    """The moment of column c of item i, which is `row`, after its step; private cells take it here.
+
+    `before` is the moment that the rule names before it, for the largest value of that.
+    """
