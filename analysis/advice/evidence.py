@@ -75,7 +75,7 @@ class Evidence:
             studies = [study for study in content["studies"] if study["summary"]]
             for study in studies:
                 if study["configuration"].get("mode") != "quick":
-                    for task, training, rows in _comparisons(content["name"], study):
+                    for task, training, rows in comparisons(content["name"], study):
                         stores = {
                             run["settings"]["variant"]: run["settings"] for run in content["runs"]
                         }
@@ -120,7 +120,7 @@ class Evidence:
         return Trained(mean, worst, tuple(found))
 
 
-def _comparisons(name, study):
+def comparisons(name, study):
     """Yield the task, name and rows of every comparison that a study has."""
     summary = study["summary"]
     if "parts" in summary:
