@@ -1,14 +1,23 @@
 """The commands of the laboratory that give advice: ``advise`` and ``replay``."""
 
 import json
+import math
+import subprocess
+import sys
 from pathlib import Path
 
-from analysis.advice import report
-from analysis.advice.advise import advise
+from tqdm import tqdm
+
+from analysis.advice import replays, report
+from analysis.advice.advise import advise, optimizer_of
 from analysis.advice.candidates import WAYS
+from analysis.advice.sizes import budget_of
+from analysis.advice.stream import Stream
 from analysis.advice.tables import Table, read_tables
 from analysis.lab.errors import UsageError
+from analysis.lab.executors import executor
 from analysis.lab.report import terminal
+from analysis.lab.runner import run
 
 _OPTIMIZERS = " | ".join(name.lower() for name in WAYS)
 
@@ -32,6 +41,22 @@ def add_to(commands):
     command.add_argument("--json", metavar="FILE", help="write everything to a file as well")
     command.set_defaults(command=_advise)
 
+    command = commands.add_parser("replay", help="all stores along a recorded stream of gradients")
+    command.add_argument("stream", metavar="STREAM.npz", help="see docs/choosing.md")
+    command.add_argument("--optimizer", default="adam", metavar=_OPTIMIZERS, help="default: adam")
+    command.add_argument(
+        "--compressions",
+        nargs="+",
+        type=float,
+        default=list(replays.COMPRESSIONS),
+        metavar="C",
+        help="sizes of the stores that can be sized; default: 5 20 100",
+    )
+    command.add_argument("--budget", metavar="SIZE", help="recommend a store within these bytes")
+    command.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    command.add_argument("--out", metavar="DIR", help="default: build/replay/STREAM")
+    command.set_defaults(command=_replay)
+
 
 def _advise(options):
     given, tables = _asked(options)
@@ -46,6 +71,26 @@ def _advise(options):
     if options.json:
         _write(options.json, advice.plain())
     return 0
+
+
+def _replay(options):
+    family = optimizer_of(options.optimizer)
+    budget = None if options.budget is None else budget_of(options.budget)
+    for each in options.compressions:
+        if not 1 <= each < math.inf:
+            raise UsageError(f"--compressions {each:g}: must be at least 1")
+    stream = Stream(options.stream)
+    with tqdm(total=stream.steps, desc="reading", unit=" steps", leave=False) as bar:
+        facts = stream.facts(lambda step: bar.update())
+    asked = replays.configuration(stream, facts, family, options.compressions, budget)
+    folder = Path(options.out or Path("build/replay", stream.path.stem))
+    with executor("local", options.jobs) as workers:
+        study = run(replays.EXPERIMENT, asked, {"path": str(stream.path)}, folder, workers)
+    print(terminal(replays.EXPERIMENT.present(asked, study["summary"])))
+    print(f"\nAll numbers: {folder / 'replay.json'}", flush=True)
+    # drawn by the figures, which read results and which the laboratory does not import
+    drawing = ["-m", "figures", "replay", "--results", folder, "--out", folder, "--no-pdf"]
+    return subprocess.run([sys.executable, *map(str, drawing)], check=False).returncode
 
 
 def _asked(options):

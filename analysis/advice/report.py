@@ -29,12 +29,12 @@ def _table(family, one):
     notes = [
         "Stores: of m, then of v. Bytes of each and in all; of exact: of the bytes of exact state.",
         "Error: by the maps of stores (store-map, first-moment-map), in octaves, ± the median miss "
-        f"on streams that they were not made of, for steps of {touched} rows and squares that "
-        f"fall as i^-{table.exponent:g}; *: outside what was measured, the nearest place; -: in no map.",
-        "Trained: score to exact state's in the recorded trainings, the mean over tasks and "
-        "(worst) that of the worst task; ?: not recorded. The rate was searched anew for every store.",
-        "Bytes a step: the fewest that a step moves, of exact state's; where memory limits a "
-        "step, its time.",
+        f"on streams that they were not made of; for steps of {touched} rows and squares that fall "
+        f"as i^-{table.exponent:g}. *: the nearest place that was measured; -: in no map.",
+        "Trained: score to exact state's in the recorded trainings, each store at a rate of its "
+        "own; the mean over tasks, and the worst task of how many. ?: not recorded.",
+        "Bytes a step: the fewest that a step moves, of exact state's; where memory is what limits "
+        "a step, its time.",
     ]
     if len(one.choices) > MOST:
         notes.append(f"{len(one.choices) - MOST} more, ranked lower, are in the JSON (--json).")

@@ -38,8 +38,8 @@ def budget_of(text):
     return math.floor(float(found[1]) * units[found[2].lower()])
 
 
-def nbytes(store, n, dim):
-    """Return the bytes of a store in float32: those of the live one, which is not filled.
+def nbytes(store, n, dim, dtype=np.float32):
+    """Return the bytes of a store: those of the live one, whose arrays are not made.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def nbytes(store, n, dim):
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StoreSizeWarning)
-        return store.allocate(n, dim, zeros=_counted).nbytes
+        return store.allocate(n, dim, dtype, zeros=_counted).nbytes
 
 
 def _counted(shape, dtype):
@@ -59,9 +59,9 @@ def _counted(shape, dtype):
     return np.broadcast_to(np.zeros((), dtype), shape)
 
 
-def bytes_of(stores, n, dim):
+def bytes_of(stores, n, dim, dtype=np.float32):
     """Return the bytes of each moment."""
-    return {moment: nbytes(store, n, dim) for moment, store in stores.items()}
+    return {moment: nbytes(store, n, dim, dtype) for moment, store in stores.items()}
 
 
 def fitting(way, n, dim, budget):
