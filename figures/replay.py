@@ -2,7 +2,7 @@
 
 from figures.common import style
 from figures.common.figure import Figure
-from figures.common.stores import form_of_store
+from figures.common.stores import LOOK_NOTE, look_of_stores
 
 
 def draw(study):
@@ -10,7 +10,7 @@ def draw(study):
     page, axes = style.panels(3.2)
     named = {}
     for row in rows:
-        look = _look(row)
+        look = look_of_stores(row["stores"])
         points = axes.plot(
             row["state_bytes"] / 1e3,
             max(row["measure"], 1e-6),
@@ -22,22 +22,14 @@ def draw(study):
     )
     axes.plot(*zip(*front), color=style.GREY, linewidth=0.8, zorder=1)
     axes.set(
-        xscale="log", yscale="log", xlabel="auxiliary state, kB", ylabel="1 − cosine of updates"
+        xscale="log",
+        yscale="log",
+        xlabel="auxiliary state, kB",
+        ylabel="error of the updates, ‖û − u‖/‖u‖",
     )
     style.plain_ticks(axes.xaxis, most=3)
     page.legend(named.values(), named, loc="outside upper center", ncols=1, fontsize=6)
     return page
-
-
-def _look(row):
-    """Colour and line of the store of V, or of the only variable; the marker of M's."""
-    stores = row["stores"]
-    look = style.FORMS[form_of_store(stores.get("v") or stores["m"])]
-    return (
-        look._replace(marker=style.FORMS[form_of_store(stores["m"])].marker)
-        if "m" in stores
-        else look
-    )
 
 
 def caption(study):
@@ -45,11 +37,11 @@ def caption(study):
     front = "; ".join(_name(row) for row in rows if row["front"])
     lost = [_name(row) for row in rows if row["measure"] is None]
     return (
-        f"One less the mean cosine between updates of {study.configuration['family']} with each "
-        f"store and with exact state, on the rows that each of {about['steps']:,} steps reads, "
-        f"against bytes, for a table of {about['rows']:,} x {about['dim']:,}. Full points, joined: "
-        f"no store is as good with as few bytes. From few bytes to many: {front}."
-        + (f" Diverged: {'; '.join(lost)}." if lost else "")
+        f"Relative error of the updates of {study.configuration['family']} with each store, "
+        "against exact state that decays alike, on the rows that each of "
+        f"{about['steps']:,} steps reads, against bytes, for a table of {about['rows']:,} x "
+        f"{about['dim']:,}. Full points, joined: no store is as good with as few bytes. From few "
+        f"bytes to many: {front}. {LOOK_NOTE}" + (f" Diverged: {'; '.join(lost)}." if lost else "")
     )
 
 

@@ -218,7 +218,7 @@ def replay(stream, family, stores, options=None, progress=iter):
             break
     return {
         "errors": errors_of(errors, stores) if beside.finite else None,
-        "by_touches": errors.by_touches(f"update, {REFERENCES[0]}") if beside.finite else None,
+        "by_touches": errors.by_touches("update, own") if beside.finite else None,
         "diverged": not beside.finite,
         "state_bytes": beside.kept.nbytes,
         "exact_bytes": beside.exact["lazy"].nbytes,

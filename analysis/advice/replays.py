@@ -17,8 +17,9 @@ from analysis.lab.study import Experiment, Table
 from analysis.training.optimizers import described, plain
 
 COMPRESSIONS = (5, 20, 100)
-#: Of a replay, the measure by which stores are ranked: a quantity and a kind of its errors.
-MEASURE = ("update, lazy", "row_shape")
+#: Of a replay, the measure by which stores are ranked: a quantity and a kind of its errors. It is
+#: the one that predicts training (``python -m analysis run replay-predicts``).
+MEASURE = ("update, own", "error")
 
 
 def configuration(stream, facts, family, compressions, budget):
@@ -152,7 +153,7 @@ def present(configuration, summary):
     groups = sorted({one["touched"] for row in summary["rows"] for one in row["by_touches"] or ()})
     rows = sorted(summary["rows"], key=_place)
     moments = [name for name in ("m", "v") if any(name in row["stores"] for row in rows)]
-    titles = ("stores", "compression", "bytes", "of exact", "front", "off", "error")
+    titles = ("stores", "compression", "bytes", "of exact", "front", "error", "cosine", "length")
     more = [*(f"error of {name}" for name in moments), *(f"{count}+ steps" for count in groups)]
     lines = [_line(configuration, row, moments, groups) for row in rows]
     return Table(title, (*titles, *more, "time"), lines, list(_notes(configuration, summary)))
@@ -173,12 +174,13 @@ def _line(configuration, row, moments, groups):
     )
     time = f"{row['seconds'] / row['exact_seconds']:.2f}"
     if row["diverged"]:
-        return (*told, "diverged", *("" for _ in (0, *moments, *groups)), time)
+        return (*told, "diverged", *[""] * len([0, 0, *moments, *groups]), time)
     by = {one["touched"]: one for one in row["by_touches"]}
     return (
         *told,
-        f"{row['measure']:.3f}",
-        f"{row['errors'][MEASURE[0]]['error']:.3g}",
+        f"{row['measure']:.3g}",
+        f"{row['errors'][MEASURE[0]]['cosine']:.3f}",
+        f"{row['errors'][MEASURE[0]]['length']:.3g}",
         *(f"{row['errors'][name]['error']:.3g}" for name in moments),
         *(
             f"{by[one]['cosine']:.2f} x {by[one]['length']:.3g}" if one in by else ""
@@ -190,14 +192,13 @@ def _line(configuration, row, moments, groups):
 
 def _notes(configuration, summary):
     yield (
-        "Off: one less the mean cosine of a row's update and exact state's, by which stores are "
-        "ranked; error: ‖û − u‖/‖u‖, all updates together. Both of the rows that a step reads, "
-        "against exact state with lazy decay; of m and v against exact ones that decay alike."
+        "Error: ‖û − u‖/‖u‖ of the updates of the rows that a step reads, all together, against "
+        "exact state that decays as the store does; stores are ranked by it. Cosine, length: "
+        "between û and u, and of û over u. Errors of m and v: of the moments themselves."
     )
     yield (
-        "Steps: cosine x relative length of the updates of rows that so many steps of the stream "
-        "touch. Time: of a step, median, to exact state's. Front: no store is as good with as few "
-        "bytes."
+        "Steps: cosine x length for the rows that so many steps of the stream touch. Time: of a "
+        "step, median, to exact state's. Front: no store is as good with as few bytes."
     )
     place = summary["recommended"]
     if place is not None:
