@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sketchlab as sl
 from analysis.advice import code
 from analysis.advice.candidates import WAYS, Way
-from analysis.advice.evidence import Evidence, Trained, form_of
+from analysis.advice.evidence import Evidence, Trained
 from analysis.advice.sizes import budget_of, bytes_of, fitting, smallest
 from analysis.advice.tables import Table, tables_of
 from analysis.lab.errors import UsageError
@@ -257,7 +257,6 @@ class _Adviser:
         stores = way.describe(compression)
         sizes = bytes_of(stores, table.rows, table.dim)
         ratio = exact / sum(sizes.values())
-        form = form_of(way.family, stores, way.options)
         kept_exactly = self._ways()[0].describe(1)
         steps = [
             least_bytes(kept.values(), table.rows, table.dim, table.touched)
@@ -270,7 +269,7 @@ class _Adviser:
             sizes,
             ratio,
             {name: self._predicted(name, store, table) for name, store in stores.items()},
-            self.evidence.of(form, ratio if way.sized else None, self.without),
+            self.evidence.of(way.family, stores, way.options, ratio, self.without),
             steps[0] / steps[1],
         )
 

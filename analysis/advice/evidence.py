@@ -41,7 +41,7 @@ class Trained(NamedTuple):
 
 
 def form_of(family, stores, options):
-    """Return what tells ways of keeping state apart, whatever their size."""
+    """Return a text that tells ways of keeping state apart, whatever their size."""
     kept = {moment: _unsized(store.to_dict()) for moment, store in stores.items()}
     return json.dumps([family, kept, dict(options)], sort_keys=True)
 
@@ -96,20 +96,26 @@ class Evidence:
         point = (row["exact_to_state"], math.inf if score is None else score)
         self.points[form][task][training].append(point)
 
-    def of(self, form, ratio, without=()):
+    def of(self, family, stores, options, ratio, without=()):
         """Return what a way of keeping state cost at a size, or None where that was not recorded.
 
         Parameters
         ----------
-        form : str
-            See `form_of`.
-        ratio : float or None
-            Bytes of exact state over those of the way; None where its size cannot be chosen.
+        family : str
+        stores : dict of str to Description
+        options : dict
+        ratio : float
+            Bytes of exact state over those of the way. It does not matter for ways without a
+            sketch: their bytes follow from the shape alone.
         without : container of str
             Tasks that are not to count.
         """
         found = {}
-        for task, trainings in self.points.get(form, {}).items():
+        if not any(
+            hasattr(store, "compression") or hasattr(store, "tail") for store in stores.values()
+        ):
+            ratio = None
+        for task, trainings in self.points.get(form_of(family, stores, options), {}).items():
             scores = [_at(points, ratio) for points in trainings.values()]
             known = [score for score in scores if score is not None]
             if known and task not in without:

@@ -13,7 +13,7 @@ from statistics import fmean
 
 import numpy as np
 
-from analysis.advice.evidence import Evidence, comparisons, form_of
+from analysis.advice.evidence import Evidence, comparisons
 from analysis.advice.replay import REFERENCES, Beside, Errors, errors_of
 from analysis.advice.stream import Gradient
 from analysis.lab.intervals import rank_correlation
@@ -96,8 +96,8 @@ def _is_exact(settings):
 
 def _row(row, settings, task, evidence):
     """A variant as it was recorded, and what its store cost on other tasks."""
-    form = form_of(settings["family"], described(settings), settings["options"])
-    elsewhere = evidence.of(form, row["exact_to_state"], without=(task,))
+    way = settings["family"], described(settings), settings["options"]
+    elsewhere = evidence.of(*way, row["exact_to_state"], without=(task,))
     return {
         "variant": row["variant"],
         "stores": settings["stores"],

@@ -11,7 +11,7 @@ import sketchlab as sl
 from analysis.__main__ import main
 from analysis.advice import Table, advise, code
 from analysis.advice.candidates import STORES, WAYS
-from analysis.advice.evidence import Evidence, form_of
+from analysis.advice.evidence import Evidence
 from analysis.advice.sizes import budget_of, bytes_of, fitting, nbytes, smallest
 from analysis.lab.errors import UsageError
 from analysis.theory.prediction import StoreMap
@@ -169,30 +169,32 @@ def recorded(tmp_path):
     return Evidence(tmp_path)
 
 
-def form(**store):
-    return form_of("RMSprop", {"v": sl.CountMinSketch(**store)}, {})
+def cost(evidence, ratio, without=(), **store):
+    return evidence.of("RMSprop", {"v": sl.CountMinSketch(**store)}, {}, ratio, without)
 
 
 def test_scores_between_recorded_sizes(recorded):
-    lazy = form(compression=20, seed=7)
-    one = recorded.of(lazy, 16, without=("mach",))
+    one = cost(recorded, 16, without=("mach",), compression=20, seed=7)
     assert one.mean == one.worst == pytest.approx(1.1)  # halfway from 4 to 64, of 1 and 1.21
-    both = recorded.of(lazy, 4)
+    both = cost(recorded, 4)
     assert both.mean == pytest.approx(math.sqrt(1.1)) and both.worst == pytest.approx(1.1)
     assert both.tasks == ("mach", "language")
-    assert recorded.of(lazy, 2).mean == both.mean  # not beyond: a larger one is no better
-    assert recorded.of(lazy, 64).tasks == ("language",)
-    assert recorded.of(lazy, 100) is None
-    assert recorded.of(form(decay="bucket"), 4) is None
-    assert recorded.of(form(conservative=True, decay="global"), 4).mean == math.inf
+    assert cost(recorded, 2).mean == both.mean  # not beyond: a larger one is no better
+    assert cost(recorded, 64).tasks == ("language",)
+    assert cost(recorded, 100) is None
+    assert cost(recorded, 4, decay="bucket") is None
+    assert cost(recorded, 4, conservative=True, decay="global").mean == math.inf
 
 
 def test_the_stored_trainings_are_found():
     evidence = Evidence("results")
     tasks = {task for found in evidence.points.values() for task in found}
     assert {"language", "mach", "logistic", "lstm"} <= tasks
-    lazy = evidence.of(form(decay="lazy"), 5)
+    lazy = cost(evidence, 5)
     assert set(lazy.tasks) == {"language", "mach", "logistic", "lstm"} and 0.9 < lazy.mean < 1.1
+    # of no size that could be chosen: known at any ratio
+    rank_1 = evidence.of("RMSprop", {"v": sl.Rank1(decay="global")}, {}, 10_000)
+    assert "language" in rank_1.tasks
 
 
 def test_a_damaged_result_is_named(tmp_path):
