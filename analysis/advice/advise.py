@@ -2,14 +2,13 @@
 
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 import sketchlab as sl
-from analysis.advice import code
-from analysis.advice.candidates import WAYS, Way
-from analysis.advice.evidence import Evidence, Trained
+from analysis.advice.candidates import WAYS
+from analysis.advice.choices import Advice, Choice, Predicted, TableAdvice
+from analysis.advice.evidence import Evidence
 from analysis.advice.sizes import budget_of, bytes_of, fitting, smallest
-from analysis.advice.tables import Table, tables_of
+from analysis.advice.tables import tables_of
 from analysis.lab.errors import UsageError
 from analysis.theory.prediction import StoreMap
 from analysis.theory.traffic import least_bytes
@@ -25,122 +24,6 @@ KEEP = {
     "Momentum": {"m": 0.9},
     "Adagrad": {"v": 1.0},
 }
-
-
-class Predicted(NamedTuple):
-    """Error of a moment by the map of stores, in octaves.
-
-    `doubt` is how far off the map is in the median, and `inside` whether it was measured there;
-    where it was not, the error is that of the nearest place that it was.
-    """
-
-    error: float
-    doubt: float | None
-    inside: bool
-
-
-class Choice(NamedTuple):
-    """A way of keeping state, at the size that fits.
-
-    `compression` is None where the way has none. `bytes` and `errors` are by moment; an error is
-    None where no map has the store. `traffic` is the least bytes of a step over exact state's.
-    """
-
-    way: Way
-    compression: float | None
-    stores: dict
-    bytes: dict
-    ratio: float
-    errors: dict
-    trained: Trained | None
-    traffic: float
-
-    @property
-    def total(self):
-        """Bytes of all moments."""
-        return sum(self.bytes.values())
-
-    def plain(self):
-        """Everything as JSON."""
-        return {
-            "stores": {moment: store.to_dict() for moment, store in self.stores.items()},
-            "options": dict(self.way.options),
-            "bytes": self.bytes,
-            "total": self.total,
-            "ratio": self.ratio,
-            "compression": self.compression,
-            "errors": {moment: error and error._asdict() for moment, error in self.errors.items()},
-            "trained": self.trained and self.trained._asdict(),
-            "traffic": self.traffic,
-        }
-
-
-class TableAdvice(NamedTuple):
-    """A table, the bytes of its exact state, its share of the budget, and choices, best first."""
-
-    table: Table
-    exact: int
-    budget: int
-    choices: list
-
-    @property
-    def best(self):
-        """The choice that is recommended."""
-        return self.choices[0]
-
-    @property
-    def kept_exactly(self):
-        """Whether exact state is recommended."""
-        return all(isinstance(store, sl.Dense) for store in self.best.stores.values())
-
-
-class Advice(NamedTuple):
-    """What `advise` answers: a `TableAdvice` for every table."""
-
-    optimizer: str
-    budget: int
-    tables: list
-
-    @property
-    def total(self):
-        """Bytes of what is recommended, for all tables."""
-        return sum(one.best.total for one in self.tables)
-
-    @property
-    def numpy(self):
-        """Lines of Python that make the optimizer of each table, after ``import sketchlab as sl``.
-
-        The rate is where a search for it may begin.
-        """
-        return [
-            code.numpy_line(self.optimizer, one.best.stores, one.best.way.options, one.table.name)
-            for one in self.tables
-        ]
-
-    @property
-    def torch(self):
-        """The line that makes the optimizer in PyTorch, after ``import sketchlab.torch as slt``."""
-        groups = [(one.table.name, one.best.stores, one.best.way.options) for one in self.tables]
-        return code.torch_line(self.optimizer, groups)
-
-    def plain(self):
-        """Everything as JSON."""
-        return {
-            "optimizer": self.optimizer,
-            "budget": self.budget,
-            "total": self.total,
-            "numpy": self.numpy,
-            "torch": self.torch,
-            "tables": [
-                {
-                    "table": one.table._asdict(),
-                    "exact": one.exact,
-                    "budget": one.budget,
-                    "choices": [choice.plain() for choice in one.choices],
-                }
-                for one in self.tables
-            ],
-        }
 
 
 def advise(source, optimizer="Adam", budget=None, *, results="results", without=()):
@@ -173,6 +56,7 @@ def advise(source, optimizer="Adam", budget=None, *, results="results", without=
 
     Examples
     --------
+    >>> from analysis.advice.tables import Table
     >>> advice = advise(Table(rows=793_471, dim=256), "adam", "650MB")
     >>> advice.total <= 650_000_000
     True
@@ -250,7 +134,7 @@ class _Adviser:
             for way in self._ways()
             if (compression := fitting(way, table.rows, table.dim, budget)) is not None
         ]
-        useful = [one for one in choices if one.total < exact or _is_exact(one)]
+        useful = [one for one in choices if one.total < exact or one.is_exact]
         return TableAdvice(table, exact, budget, sorted(useful, key=_rank))
 
     def _choice(self, way, table, exact, compression):
@@ -306,13 +190,9 @@ def _plain_sketch(kind, store):
     )
 
 
-def _is_exact(choice):
-    return all(isinstance(store, sl.Dense) for store in choice.stores.values())
-
-
 def _rank(choice):
     """Exact state where it fits, then by recorded cost, then by predicted error, then by bytes."""
-    if _is_exact(choice):
+    if choice.is_exact:
         return (0, 0.0, choice.total)
     if choice.trained and math.isfinite(choice.trained.mean):
         return (1, choice.trained.mean, choice.total)

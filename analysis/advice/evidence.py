@@ -61,7 +61,7 @@ class Evidence:
     ----------
     points : dict
         ``points[form][task][training]`` is a list of pairs: bytes of exact state over those of the
-        store, and its score over exact state's, infinite where all runs diverged.
+        store, and its score over exact state's, infinite where a run diverged.
     """
 
     def __init__(self, folder="results"):
@@ -92,9 +92,8 @@ class Evidence:
             form = form_of(settings["family"], described(settings), settings["options"])
         except SketchlabError:  # made for one experiment, and no store of the library
             return
-        score = row["score_to_exact"]
-        point = (row["exact_to_state"], math.inf if score is None else score)
-        self.points[form][task][training].append(point)
+        score = math.inf if row["diverged"] else row["score_to_exact"]
+        self.points[form][task][training].append((row["exact_to_state"], score))
 
     def of(self, family, stores, options, ratio, without=()):
         """Return what a way of keeping state cost at a size, or None where that was not recorded.
@@ -127,13 +126,18 @@ class Evidence:
 
 
 def comparisons(name, study):
-    """Yield the task, name and rows of every comparison that a study has."""
-    summary = study["summary"]
-    if "parts" in summary:
-        for part, plan in study["configuration"]["parts"].items():
-            yield plan["task"], f"{name}: {part}", summary["parts"][part]
-    elif name in TASKS:
-        yield TASKS[name], name, summary["rows"]
+    """Yield the task, name and rows of every comparison that a study has.
+
+    Rows without any bytes of state have no ratio to exact state's, and are left out.
+    """
+    summary, plans = study["summary"], study["configuration"].get("parts", {})
+    found = [
+        (plan["task"], f"{name}: {part}", summary["parts"][part]) for part, plan in plans.items()
+    ]
+    if name in TASKS:
+        found.append((TASKS[name], name, summary["rows"]))
+    for task, training, rows in found:
+        yield task, training, [row for row in rows if row["exact_to_state"]]
 
 
 def _at(points, ratio):
@@ -143,5 +147,6 @@ def _at(points, ratio):
     ratios, scores = zip(*sorted(points))
     if ratio > _REACH * ratios[-1]:
         return None
-    with np.errstate(invalid="ignore"):
-        return float(np.interp(math.log(ratio), np.log(ratios), np.log(scores)))
+    with np.errstate(invalid="ignore"):  # beside an infinite score
+        score = float(np.interp(math.log(ratio), np.log(ratios), np.log(scores)))
+    return math.inf if math.isnan(score) else score

@@ -114,4 +114,6 @@ def conclusion(advice):
     yield from (f"    {line}" for line in advice.numpy)
     yield "PyTorch, import sketchlab as sl, sketchlab.torch as slt:"
     yield f"    {advice.torch}"
+    if advice.optimizer == "Adam" and len(exact) < len(advice.tables):
+        yield "RMSprop, which keeps no m, trained as well as Adam here: try --optimizer rmsprop."
     yield "lr is where a search for the rate may begin; each store needs its own."

@@ -13,11 +13,10 @@ from statistics import fmean
 
 import numpy as np
 
-from analysis.advice.evidence import Evidence, comparisons
+from analysis.advice.recorded import groups_of
 from analysis.advice.replay import REFERENCES, Beside, Errors, errors_of
 from analysis.advice.stream import Gradient
 from analysis.lab.intervals import rank_correlation
-from analysis.lab.results import read
 from analysis.lab.study import Experiment, Table
 from analysis.problems.sampled_softmax import Sparse
 from analysis.training import recurrent, tasks
@@ -37,8 +36,6 @@ SIZES = {
     "full": {"share": 0.05, "replicates": 2},
     "quick": {"share": 0.01, "replicates": 1},
 }
-#: What the settings of a run say of how it was judged, which a replay is not.
-_JUDGED = ("split", "evaluated_words", "watched_words", "queries", "replicate", "variant")
 #: Budgets of the advice, as parts of exact state: a little more than the recorded sizes.
 BUDGETS = (4, 16, 80, 800)
 #: A choice within this much of the best score is as good.
@@ -54,58 +51,9 @@ _SECONDS = {name: task.unit for name, task in tasks.TASKS.items()} | {"lstm": 2e
 
 def configure(options):
     """Return what was recorded of every comparison, and how much of it is replayed."""
-    evidence = Evidence(RESULTS)
-    groups = [group for name in SOURCES for group in _groups(name, evidence)]
+    groups = list(groups_of(RESULTS, SOURCES))
     size = SIZES[options.mode] | {"mode": options.mode, "seed": options.seed}
     return size | {"groups": groups}, {"corpus": options.corpus}
-
-
-def _groups(name, evidence):
-    """Yield the variants of each family of a recorded comparison, with what exact training is."""
-    content = read(RESULTS / f"{name}.json")
-    (study,) = (one for one in content["studies"] if one["configuration"]["mode"] == "full")
-    for task, source, rows in comparisons(name, study):
-        plan = study["configuration"].get("parts", {}).get(source.partition(": ")[2])
-        steps = (plan or study["configuration"])["steps"]
-        runs = [
-            run["settings"]
-            for run in content["runs"]
-            if run["settings"]["replicate"] == 1
-            and run["settings"]["steps"] == steps
-            and run["settings"].get("task", task) == task
-        ]
-        settings = {one["variant"]: one for one in runs}
-        for family in dict.fromkeys(row["family"] for row in rows):
-            mine = [row for row in rows if row["family"] == family]
-            sketched = [row for row in mine if not _is_exact(settings[row["variant"]])]
-            exact = settings[f"{family} exact (lazy)"]
-            yield {
-                "source": source,
-                "task": task,
-                "family": family,
-                "steps": steps,
-                "exact": {key: value for key, value in exact.items() if key not in _JUDGED}
-                | {"task": task},
-                "rows": [_row(row, settings[row["variant"]], task, evidence) for row in sketched],
-            }
-
-
-def _is_exact(settings):
-    return all(store["kind"] == "Dense" for store in settings["stores"].values())
-
-
-def _row(row, settings, task, evidence):
-    """A variant as it was recorded, and what its store cost on other tasks."""
-    way = settings["family"], described(settings), settings["options"]
-    elsewhere = evidence.of(*way, row["exact_to_state"], without=(task,))
-    return {
-        "variant": row["variant"],
-        "stores": settings["stores"],
-        "options": settings["options"],
-        "exact_to_state": row["exact_to_state"],
-        "score": None if row["diverged"] else row["mean"],
-        "elsewhere": elsewhere.mean if elsewhere and math.isfinite(elsewhere.mean) else None,
-    }
 
 
 def runs(configuration):
