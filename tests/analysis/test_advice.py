@@ -110,7 +110,7 @@ def test_exact_state_is_kept_where_it_fits():
 
 
 def test_a_number_a_row_is_no_use_to_a_table_of_one_column():
-    choices = advise(Table(10_000, 1), "rmsprop", 39_000).tables[0].choices
+    choices = advise(Table(10_000, 1), "rmsprop", 40_000).tables[0].choices
     assert not {"row-wise", "rank-1", "8 bit"} & {choice.way.name for choice in choices}
 
 
@@ -185,6 +185,7 @@ def test_scores_between_recorded_sizes(recorded):
     both = cost(recorded, 4)
     assert both.mean == pytest.approx(math.sqrt(1.1)) and both.worst == pytest.approx(1.1)
     assert both.tasks == ("mach", "language")
+    assert cost(recorded, 4, without=("mach",)).mean == 1.0
     assert cost(recorded, 2).mean == both.mean  # not beyond: a larger one is no better
     assert cost(recorded, 64).tasks == ("language",)
     assert cost(recorded, 100) is None

@@ -186,7 +186,8 @@ def test_bad_streams_are_one_line_and_exit_code_2(written, capsys, tmp_path, arr
 def test_damaged_files_are_one_line_and_exit_code_2(written, capsys, tmp_path):
     path = written(plain_arrays(), np.savez_compressed)
     whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"not a zip", b"", _flipped(whole)):
+    flipped = [_flipped(whole, at) for at in range(40, 700, 20)]
+    for damaged in (whole[: len(whole) // 2], b"not a zip", b"", *flipped):
         path.write_bytes(damaged)
         assert main(["replay", str(path), "--out", str(tmp_path / "out")]) == 2
         line = capsys.readouterr().err.splitlines()[-1]
@@ -195,9 +196,9 @@ def test_damaged_files_are_one_line_and_exit_code_2(written, capsys, tmp_path):
     assert "cannot read" in capsys.readouterr().err
 
 
-def _flipped(whole):
-    """Zip with a few bytes in the midst of the values changed."""
-    at = whole.index(b"values.npy") + 300
+def _flipped(whole, at):
+    """The file with a few bytes of the compressed values changed."""
+    at += whole.index(b"values.npy")
     return whole[:at] + bytes(255 - byte for byte in whole[at : at + 20]) + whole[at + 20 :]
 
 

@@ -37,6 +37,8 @@ def test_every_stored_comparison_is_taken_up(configuration):
     }
     lost = groups["head-tail: logistic", "Adam"]["rows"]
     assert [one["variant"] for one in lost if one["score"] is None]  # one diverged
+    for part, steps in (("language", 5000), ("parts alone", 2000)):
+        assert groups[f"head-tail: {part}", "Adam"]["exact"]["steps"] == steps
     exact = groups["pareto: mach", "RMSprop"]["exact"]
     assert exact["learning_rate"] == 0.032 and exact["stores"]["v"]["kind"] == "Dense"
     assert json.loads(json.dumps(configuration)) == configuration

@@ -1,6 +1,6 @@
 """From a recorded stream to a trained model, the example of docs/choosing.md.
 
-``.venv/bin/python tests/pytorch/choosing.py record | train``
+``.venv/bin/python -m tests.pytorch.choosing record | train``
 
 Which of the 500 most frequent words comes next is predicted from the eight words before it, in the
 text that the laboratory trains on (extra ``data``). ``record`` trains for 5 % of the steps with
