@@ -116,3 +116,5 @@ def test_intervals_of_rank_correlations_cover():
         covered += low <= rank <= high
     assert stats.binomtest(covered, 400, 0.95).pvalue > 1e-3
     assert rank_correlation([1, 2, 3, 4], [1, 1, 1, 1], 0.05) == (0.0, -1.0, 1.0)
+    rho, low, high = rank_correlation(range(5), range(5), 0.05)
+    assert rho == pytest.approx(1) and low < 0.5 and high == rho  # of five, not certain
