@@ -1,4 +1,4 @@
-"""The command line of the laboratory: ``python -m analysis list | run | report``.
+"""The command line of the laboratory: ``python -m analysis list | run | report | advise``.
 
 Exit codes: 0 done, and every claim got its expected verdict; 1 it did not, or a run failed; 2 bad
 input, said in one line; 130 interrupted by Ctrl-C.
@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from analysis.advice import commands as advice
 from analysis.catalogue import CATALOGUE, GROUPS, chosen
 from analysis.checks import claim
 from analysis.lab import report
@@ -74,6 +75,8 @@ def _parser():
     _add_names(command, "default: all that have been run")
     command.add_argument("--markdown", action="store_true", help="as Markdown")
     command.set_defaults(command=_report)
+
+    advice.add_to(commands)
     return parser
 
 

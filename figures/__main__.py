@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from analysis.lab.errors import UsageError
-from figures import FIGURES
+from figures import FIGURES, ON_REQUEST
 from figures.common.reading import MissingResult, missing
 from figures.common.writing import write
 
@@ -60,10 +60,11 @@ def _list():
 
 
 def _chosen(names):
+    known = FIGURES | ON_REQUEST
     for name in names:
-        if name not in FIGURES:
-            raise UsageError(f"unknown figure {name!r}: known are {', '.join(FIGURES)}")
-    return [FIGURES[name] for name in FIGURES if not names or name in names]
+        if name not in known:
+            raise UsageError(f"unknown figure {name!r}: known are {', '.join(known)}")
+    return [known[name] for name in (names and known) or FIGURES if not names or name in names]
 
 
 def _run_missing(chosen, results):

@@ -5,6 +5,7 @@ stores to choose from.
 """
 
 import sketchlab as sl
+from analysis.advice.candidates import STORES
 from analysis.lab.study import Table
 from analysis.training import tasks
 from analysis.training.variants import Variant
@@ -40,57 +41,36 @@ SIZES = {
 }
 
 
-def _count_min(decay, conservative=False):
-    return lambda times: sl.CountMinSketch(
-        compression=times, decay=decay, conservative=conservative
-    )
-
-
-def _count_sketch(decay):
-    return lambda times: sl.CountSketch(compression=times, decay=decay)
-
-
-def _head_tail(tail):
-    return lambda times: sl.HeadTail(head=0.75, tail=tail(times))
-
-
-#: For each moment the sketches by name: what describes them, and the compressions tried.
+#: For each moment the sketches, and the compressions tried.
 SKETCHES = {
     "v": {
-        "count-min lazy": (_count_min("lazy"), ALL_TIMES),
-        "count-min bucket": (_count_min("bucket"), (5, 100)),
-        "count-min global": (_count_min("global"), ALL_TIMES),
-        "count-min conservative": (_count_min("global", True), ALL_TIMES),
-        "bucket mean": (lambda times: sl.BucketMean(compression=times), ALL_TIMES),
-        "head-tail conservative": (_head_tail(_count_min("global", True)), (5, 20, 100)),
+        "count-min lazy": ALL_TIMES,
+        "count-min bucket": (5, 100),
+        "count-min global": ALL_TIMES,
+        "count-min conservative": ALL_TIMES,
+        "bucket mean": ALL_TIMES,
+        "head-tail conservative": (5, 20, 100),
     },
     "m": {
-        "count-sketch lazy": (_count_sketch("lazy"), (2, 5, 20)),
-        "count-sketch global": (_count_sketch("global"), (5,)),
-        "head-tail global": (_head_tail(_count_sketch("global")), (5, 20)),
+        "count-sketch lazy": (2, 5, 20),
+        "count-sketch global": (5,),
+        "head-tail global": (5, 20),
     },
 }
 #: Stores that keep at least a number for every row or block of one.
-BY_ROW = {
-    "v": {
-        "row-wise": sl.RowWise(decay="global"),
-        "rank-1": sl.Rank1(decay="global"),
-        "SM3": sl.SM3(decay="global"),
-        "8 bit": sl.Quantized(signed=False),
-    },
-    "m": {"8 bit": sl.Quantized(signed=True)},
-}
+BY_ROW = {"v": ("row-wise", "rank-1", "SM3", "8 bit"), "m": ("8 bit",)}
 
 
 def _variants(family, moment, times, by_row=True):
     """Exact state and every store of a family's one moment."""
     yield Variant(family, "exact", "lazy", **{moment: sl.Dense(decay="lazy")})
-    for name, (describe, tried) in SKETCHES[moment].items():
+    for name, tried in SKETCHES[moment].items():
         for each in tried:
             if each in times:
-                yield Variant(family, name, f"{each}x", **{moment: describe(each)})
-    for name, store in BY_ROW[moment].items() if by_row else ():
-        yield Variant(family, name, "", **{moment: store})
+                store = STORES[moment][name].describe(each)
+                yield Variant(family, name, f"{each}x", **{moment: store})
+    for name in BY_ROW[moment] if by_row else ():
+        yield Variant(family, name, "", **{moment: STORES[moment][name].describe(1)})
 
 
 def variants(mode):

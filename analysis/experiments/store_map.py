@@ -19,7 +19,7 @@ from scipy import stats
 import sketchlab as sl
 from analysis.checks.draws import allocate, hash_seed
 from analysis.lab.study import Experiment, Table
-from analysis.theory.prediction import StoreMap
+from analysis.theory.prediction import AXES, StoreMap
 
 
 def _sketch(width, depth, seed, **form):
@@ -29,7 +29,6 @@ def _sketch(width, depth, seed, **form):
 STORES = {decay: partial(_sketch, decay=decay) for decay in ("lazy", "bucket", "global")} | {
     "conservative": partial(_sketch, conservative=True)
 }
-AXES = ("load", "keep", "touched", "exponent")
 SIZES = {
     "quick": {
         "load": [2, 6, 20, 60, 128],

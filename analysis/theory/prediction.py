@@ -8,6 +8,7 @@ from scipy.interpolate import RBFInterpolator
 
 from analysis.lab.errors import UsageError
 
+AXES = ("load", "keep", "touched", "exponent")
 # How far apart the two sides of the stability threshold are put, in doublings of the load.
 _CLIFF = 10.0
 
@@ -23,16 +24,29 @@ class StoreMap:
     ----------
     points : list of dict
         ``load``, ``keep``, ``touched``, ``exponent`` and ``errors``, a dict from store to error.
+    held_out : list of dict
+        Other points, which tell how far off predictions are.
+
+    Attributes
+    ----------
+    stores : tuple of str
+    box : dict of str to pair of float
+        The smallest and the largest value of each axis in `points`.
+    doubt : dict of str to float
+        For every store the median, over `held_out`, of |predicted − measured|, in octaves. It has
+        both the map's own error and that of the measurement in it. Empty where none are held out.
     """
 
-    def __init__(self, points):
+    def __init__(self, points, held_out=()):
         self.stores = tuple(points[0]["errors"])
-        places = [
-            _place(point["load"], point["keep"], point["touched"], point["exponent"])
-            for point in points
-        ]
+        self.box = {axis: _range([point[axis] for point in points]) for axis in AXES}
+        places = [_place(*(point[axis] for axis in AXES)) for point in points]
         errors = [[point["errors"][store] for store in self.stores] for point in points]
         self._interpolate = RBFInterpolator(places, errors, kernel="linear")
+        off = [self._off(point) for point in held_out]
+        self.doubt = {
+            name: float(np.median([one[name] for one in off])) for name in self.stores if off
+        }
 
     @classmethod
     def read(cls, path):
@@ -46,7 +60,7 @@ class StoreMap:
         try:
             studies = json.loads(Path(path).read_text(encoding="utf-8"))["studies"]
             finished = [study["summary"] for study in studies if study["summary"]]
-            return cls(finished[-1]["grid"])
+            return cls(finished[-1]["grid"], finished[-1]["held_out"])
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise UsageError(
                 f"no finished map in {path} ({error}): `python -m analysis run store-map` makes it"
@@ -73,10 +87,28 @@ class StoreMap:
         place = _place(load, keep, touched, exponent)
         return dict(zip(self.stores, self._interpolate([place])[0].tolist()))
 
+    def nearest(self, **place):
+        """The nearest place inside `box`; parameters as `errors`.
+
+        Returns
+        -------
+        dict of str to float
+            The place itself, where that is inside.
+        """
+        return {axis: float(np.clip(value, *self.box[axis])) for axis, value in place.items()}
+
+    def _off(self, point):
+        predicted = self.errors(*(point[axis] for axis in AXES))
+        return {name: abs(predicted[name] - error) for name, error in point["errors"].items()}
+
     def best(self, load, keep, touched, exponent):
         """The store of the smallest predicted error; parameters as `errors`."""
         predicted = self.errors(load, keep, touched, exponent)
         return min(predicted, key=predicted.get)
+
+
+def _range(values):
+    return min(values), max(values)
 
 
 def _place(load, keep, touched, exponent):

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.problems import corpus as text
 from analysis.problems import log_bilinear as model
-from analysis.training.loop import Losses, may_diverge, optimizers_of, sequences, train
+from analysis.training.loop import Begun, Losses, may_diverge, optimizers_of, sequences, train
 from analysis.training.variants import settings_of
 
 DIM = 128
@@ -42,6 +42,16 @@ def cost(settings):
     return settings["steps"] + words / 50
 
 
+def begin(settings, inputs):
+    """Return the run of some settings before its first step."""
+    corpus = text.load(inputs["corpus"])
+    start, order, hashing = sequences(settings, 3)
+    parameters = fresh(corpus, settings["dim"], start)
+    optimizers = optimizers_of(settings, hashing, parameters[:2], parameters[2:])
+    gradient = gradients(corpus, parameters, order, settings["batch"], settings["samples"])
+    return Begun(parameters, optimizers, gradient, tables=2)
+
+
 @may_diverge()
 def measure(settings, inputs):
     """Train once and return the perplexity (``score``), the bytes of state and the losses.
@@ -50,11 +60,8 @@ def measure(settings, inputs):
     than a guess among all words would.
     """
     corpus = text.load(inputs["corpus"])
-    start, order, hashing = sequences(settings, 3)
-    parameters = fresh(corpus, settings["dim"], start)
-    optimizers = optimizers_of(settings, hashing, parameters[:2], parameters[2:])
+    parameters, optimizers, gradient, _ = begin(settings, inputs)
     losses, perplexity = Losses(settings["steps"], 50), np.inf
-    gradient = gradients(corpus, parameters, order, settings["batch"], settings["samples"])
     for step in train(optimizers, gradient, settings["steps"], settings["learning_rate"]):
         losses.add(step)
     if losses.finite:

@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.problems.linear_models import SparseLogistic
 from analysis.problems.sampled_softmax import Sparse
-from analysis.training.loop import may_diverge, optimizers_of, plain, sequences, train
+from analysis.training.loop import Begun, may_diverge, optimizers_of, plain, sequences, train
 from analysis.training.variants import settings_of
 
 BASE_RATES = {"Momentum": 16.0, "Adam": 0.12, "RMSprop": 0.12}
@@ -38,6 +38,22 @@ def cost(settings):
     return settings["steps"]
 
 
+def begin(settings, _=None):
+    """Return the run of some settings before its first step."""
+    problem = _problem_of(settings)
+    order, hashing = sequences(settings, 2)
+    table = np.zeros((problem.size, 1), np.float32)
+    optimizers = optimizers_of(settings, hashing, [table])
+    train, generator = _parts(settings["samples"])["train"], np.random.default_rng(order)
+
+    def gradient():
+        """Without the batch's loss, which is not needed and would take as long again."""
+        chosen = train[generator.integers(len(train), size=problem.batch)]
+        return 0.0, Sparse(*problem.batch_gradient(table, chosen, generator))
+
+    return Begun((table,), optimizers, gradient, tables=1)
+
+
 @may_diverge()
 def measure(settings, _=None):
     """Train once and return the log loss (``score``), its floor, the bytes of state and the losses.
@@ -45,17 +61,8 @@ def measure(settings, _=None):
     The losses are those of the validation samples after each 2 %. A run has diverged when in the
     end it predicts worse than a fair coin.
     """
-    problem = _problem(*(settings[name] for name in ("seed", *constants())))
-    order, hashing = sequences(settings, 2)
-    table = np.zeros((problem.size, 1), np.float32)
-    optimizers = optimizers_of(settings, hashing, [table])
-    parts, generator = _parts(settings["samples"]), np.random.default_rng(order)
-
-    def gradient():
-        """Without the batch's loss, which is not needed and would take as long again."""
-        chosen = parts["train"][generator.integers(len(parts["train"]), size=problem.batch)]
-        return 0.0, Sparse(*problem.batch_gradient(table, chosen, generator))
-
+    problem, parts = _problem_of(settings), _parts(settings["samples"])
+    (table,), optimizers, gradient, _ = begin(settings)
     steps, losses = settings["steps"], []
     for step in train(optimizers, gradient, steps, settings["learning_rate"]):
         if step.number % max(1, steps // 50) == 0 or step.number == steps:
@@ -68,6 +75,10 @@ def measure(settings, _=None):
         "state_bytes": optimizers[0].nbytes,
         "losses": [plain(value, 4) for value in losses],
     }
+
+
+def _problem_of(settings):
+    return _problem(*(settings[name] for name in ("seed", *constants())))
 
 
 @lru_cache(maxsize=2)

@@ -4,6 +4,7 @@ A task says how its tables begin, what its gradient is and how it is judged. Wha
 here: the seeds of a run, its optimizers, the steps, and what becomes of a run that diverges.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,18 @@ class Step(NamedTuple):
     def finite(self):
         """Whether training can go on."""
         return bool(np.isfinite(self.loss))
+
+
+class Begun(NamedTuple):
+    """A run before its first step: its parameters, one optimizer for each, and ``gradient()``.
+
+    The first `tables` of them have their state kept as the settings say, the others exactly.
+    """
+
+    parameters: tuple
+    optimizers: list
+    gradient: Callable
+    tables: int
 
 
 def train(optimizers, gradient, steps, rate=None):

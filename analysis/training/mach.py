@@ -10,7 +10,15 @@ import numpy as np
 
 from analysis.problems import icd
 from analysis.problems import mach as model
-from analysis.training.loop import Losses, may_diverge, optimizers_of, sequences, shuffled, train
+from analysis.training.loop import (
+    Begun,
+    Losses,
+    may_diverge,
+    optimizers_of,
+    sequences,
+    shuffled,
+    train,
+)
 from analysis.training.variants import settings_of
 
 HIDDEN = 64
@@ -53,6 +61,16 @@ def cost(settings):
     return settings["classifiers"] * (settings["steps"] + queries / 20)
 
 
+def begin(settings, _=None):
+    """Return the run of the first classifier before its first step."""
+    task = icd.load()
+    order, classes, start, *_ = sequences(settings, 2 + settings["classifiers"])
+    targets = _members(settings, task, classes)[0][task.labels["train"]]
+    parameters, optimizers = _prepare(settings, task.features["train"].shape[1], start)
+    gradient = _gradients(parameters, task.features["train"], targets, settings["batch"], order)
+    return Begun(parameters, optimizers, gradient, tables=2)
+
+
 @may_diverge()
 def measure(settings, _):
     """Train once and return recalls, ``score`` (1 − Recall@100), bytes of state and losses.
@@ -61,12 +79,7 @@ def measure(settings, _):
     """
     task = icd.load()
     order, classes, *starts = sequences(settings, 2 + settings["classifiers"])
-    members = model.meta_classes(
-        int(classes.generate_state(1)[0]),
-        task.classes,
-        settings["classifiers"],
-        settings["meta_classes"],
-    )
+    members = _members(settings, task, classes)
     queries, labels = task.queries(settings["split"], settings["queries"])
     answers, losses, state_bytes = [], [], 0
     for start, of_class in zip(starts, members):
@@ -98,9 +111,7 @@ def measure_time(settings, _):
     """
     task = icd.load()
     order, classes, start = sequences(settings, 3)
-    members = model.meta_classes(
-        int(classes.generate_state(1)[0]), task.classes, 1, settings["meta_classes"]
-    )
+    members = _members(settings | {"classifiers": 1}, task, classes)
     features, targets = task.features["train"], members[0][task.labels["train"]]
     parameters, optimizers = _prepare(settings, features.shape[1], start)
     seconds = {}
@@ -119,6 +130,12 @@ def measure_time(settings, _):
             "each_name": model.bytes_of_a_name(settings["hidden"], settings["meta_classes"]),
         },
     }
+
+
+def _members(settings, task, sequence):
+    """The meta-class of every class under every classifier."""
+    seed = int(sequence.generate_state(1)[0])
+    return model.meta_classes(seed, task.classes, settings["classifiers"], settings["meta_classes"])
 
 
 def _prepare(settings, features, start):

@@ -48,6 +48,11 @@ def exact(settings, table):
     return optimizer(settings | {"stores": {}}, table, iter(()))
 
 
+def described(settings):
+    """Return the description of every moment that settings name, with the default hash seed."""
+    return {moment: _description(plain) for moment, plain in settings["stores"].items()}
+
+
 def _description(plain):
     fields = {name: value for name, value in plain.items() if name != "answers"}
     return Description.from_dict(fields)

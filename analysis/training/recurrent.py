@@ -10,7 +10,7 @@ import numpy as np
 from analysis.problems import corpus as text
 from analysis.problems import lstm as model
 from analysis.problems.sampled_softmax import LogUniform, Sparse
-from analysis.training.loop import may_diverge, optimizers_of, plain, sequences, train
+from analysis.training.loop import Begun, may_diverge, optimizers_of, plain, sequences, train
 from analysis.training.variants import settings_of
 
 DIM = 64
@@ -50,13 +50,10 @@ def cost(settings):
     return settings["steps"] + words / 100
 
 
-@may_diverge()
-def measure(settings, inputs):
-    """Train once and return the perplexity, the bytes of state and what was seen on the way.
+def begin(settings, inputs, sizes=None):
+    """Return the run of some settings before its first step.
 
-    A run has diverged when its loss stops being finite, or when in the end it predicts worse
-    than a guess among all words would. The curve holds epochs, losses and, with ``watched_words``,
-    perplexities over that many words of the validation text.
+    `sizes`, a list, takes the number of words of each step.
     """
     corpus = text.load(inputs["corpus"])
     start, order, hashing = sequences(settings, 3)
@@ -65,7 +62,22 @@ def measure(settings, inputs):
         np.random.default_rng(start), counts, settings["dim"], settings["width"]
     )
     optimizers = optimizers_of(settings, hashing, parameters[:2], parameters[2:])
-    points = _train(settings, corpus, parameters, optimizers, np.random.default_rng(order))
+    sizes, generator = [] if sizes is None else sizes, np.random.default_rng(order)
+    gradients = _gradients(settings, corpus, parameters, generator, sizes)
+    return Begun(parameters, optimizers, gradients.__next__, tables=2)
+
+
+@may_diverge()
+def measure(settings, inputs):
+    """Train once and return the perplexity, the bytes of state and what was seen on the way.
+
+    A run has diverged when its loss stops being finite, or when in the end it predicts worse
+    than a guess among all words would. The curve holds epochs, losses and, with ``watched_words``,
+    perplexities over that many words of the validation text.
+    """
+    corpus, sizes = text.load(inputs["corpus"]), []
+    parameters, optimizers, gradient, _ = begin(settings, inputs, sizes)
+    points = _train(settings, corpus, parameters, optimizers, gradient, sizes)
     score = np.inf
     if points[-1]["loss"] is not None:
         words = settings["evaluated_words"]
@@ -116,13 +128,12 @@ def clip(gradients, limit):
     )
 
 
-def _train(settings, corpus, parameters, optimizers, generator):
+def _train(settings, corpus, parameters, optimizers, gradient, sizes):
     """Take the steps; return `POINTS` points of the curve, at even distances."""
-    steps, sizes = settings["steps"], []
+    steps = settings["steps"]
     reported = {steps * point // POINTS for point in range(1, POINTS + 1)}
     points, recent = [], []
-    gradients = _gradients(settings, corpus, parameters, generator, sizes)
-    for step in train(optimizers, gradients.__next__, steps, settings["learning_rate"]):
+    for step in train(optimizers, gradient, steps, settings["learning_rate"]):
         if not step.finite:
             points.append(_point(settings, corpus, parameters, sum(sizes[:-1]), step.loss))
             break

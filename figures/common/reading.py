@@ -47,6 +47,8 @@ class Study(NamedTuple):
     @property
     def command(self):
         """The command that makes this study."""
+        if self.name == "replay":
+            return f"python -m analysis replay STREAM --optimizer {self.configuration['family']}"
         words = ["python -m analysis run", self.name]
         if self.configuration["mode"] == "quick":
             words.append("--quick")

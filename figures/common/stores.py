@@ -53,7 +53,12 @@ def exact(study, row):
 
 def look_of(study, row):
     """Return the look of a row: its colour and line are V's, its marker M's."""
-    stores, look = study.stores_of(row), FORMS[form_of(study, row)]
+    return look_of_stores(study.stores_of(row))
+
+
+def look_of_stores(stores):
+    """Return the look of recorded descriptions, by moment; that of the only one where one is."""
+    look = FORMS[form_of_store(stores.get("v") or stores["m"])]
     return look._replace(marker=FORMS[form_of_store(stores["m"])].marker) if "m" in stores else look
 
 
