@@ -71,7 +71,8 @@ class Comparison(NamedTuple):
             raise ValueError(f"{alone} have no variant exact (lazy), which others are compared to")
         for row in rows:
             base = exact[row["family"]]
-            row["exact_to_state"] = base["state_bytes"] / row["state_bytes"]
+            kept = row["state_bytes"]
+            row["exact_to_state"] = base["state_bytes"] / kept if kept else None
             known = row["mean"] is not None and base["mean"]
             row["score_to_exact"] = row["mean"] / base["mean"] if known else None
         return rows

@@ -1,0 +1,195 @@
+"""The paper's Wikitext-2 experiments, Tables 3 and 4, in the set-up of its released code.
+
+An LSTM language model in PyTorch of which only the embedding's state is sketched
+(`analysis.training.wikitext`). Validation perplexity after every epoch, test perplexity with the
+parameters of the best one.
+"""
+
+import sketchlab as sl
+from analysis.lab.study import Table
+from analysis.theory.published import PERPLEXITY, TABLES
+from analysis.training import comparison, wikitext
+from analysis.training.curves import mean_curve
+from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, PAPER, Variant
+
+_EXACT = sl.Dense(decay="lazy")
+_WEIGHTED = sl.CountSketch(compression=COMPRESSION, depth=DEPTH, row_weights=True)
+_LAZY_V = sl.CountMinSketch(compression=COMPRESSION, depth=DEPTH, decay="lazy")
+_CONSERVATIVE = sl.CountMinSketch(compression=COMPRESSION, depth=DEPTH, conservative=True)
+
+VARIANTS = (
+    BY_NAME["Adam exact (lazy)"],
+    BY_NAME["Adam CS-MV (paper: lazy)"],
+    BY_NAME["Adam CS-MV (released code: bucket)"],
+    BY_NAME["Adam CS-MV (linear: global)"],
+    Variant(
+        "Adam",
+        "CS-MV",
+        f"{LINEAR}: row weights, conservative, clip",
+        m=_WEIGHTED,
+        v=_CONSERVATIVE,
+        options={"clip": "feasible"},
+    ),
+    BY_NAME["Adam CS-V (paper: lazy)"],
+    Variant("Adam", "LR-NMF-V", "global", m=_EXACT, v=sl.Rank1(decay="global")),
+    Variant("Adam", "no M", "exact, lazy", v=_EXACT),
+    Variant("Adam", "no M, CMS", f"{PAPER}: lazy", v=_LAZY_V),
+    Variant("Adam", "no M, CMS conservative", f"{LINEAR}: global", v=_CONSERVATIVE),
+    BY_NAME["Momentum exact (lazy)"],
+    BY_NAME["Momentum CS (paper: lazy)"],
+    BY_NAME["Momentum CS (released code: bucket)"],
+    BY_NAME["Momentum CS (linear: global)"],
+    Variant("Momentum", "CS", f"{LINEAR}: row weights", m=_WEIGHTED),
+    Variant("Momentum", "no M", "SGD"),
+)
+_TABLES = {"Momentum": "3", "Adam": "4"}
+
+_SMALL = {"dim": 64, "width": 64, "layers": 2, "dropout": 0.2, "device": "cpu"}
+_NEAR = {"Momentum": 2.5, "Adam": 4e-3}  # where the best rates of short runs are
+
+#: The full version is what two cores train in a night: see `present` for how it differs from what
+#: was published.
+SIZES = {
+    "full": {
+        **_SMALL,
+        "words": {"vocabulary": None, "train": 200_000, "validation": 30_000, "test": 60_000},
+        "base_rates": _NEAR,
+        "epochs": 10,
+        "sweep_epochs": 3,
+        "cuts": 4,
+        "tries": 3,
+        "replicates": 3,
+    },
+    "quick": {
+        **_SMALL,
+        "words": {"vocabulary": 3_000, "train": 40_000, "validation": 6_000, "test": 10_000},
+        "base_rates": _NEAR,
+        "epochs": 4,
+        "sweep_epochs": 2,
+        "cuts": 4,
+        "tries": 3,
+        "replicates": 3,
+    },
+    "paper": {
+        **_SMALL,
+        "dim": 672,
+        "width": 672,
+        "dropout": 0.5,
+        "device": "cuda",
+        "words": {"vocabulary": None, "train": None, "validation": None, "test": None},
+        "base_rates": wikitext.BASE_RATES,
+        "epochs": 40,
+        "sweep_epochs": 10,
+        "cuts": None,
+        "tries": 3,
+        "replicates": 3,
+    },
+}
+
+
+def _common(options):
+    size = SIZES[options.mode]
+    return {
+        "base_rates": size["base_rates"],
+        "device": wikitext.device(size["device"]),
+        "common": wikitext.constants(size, options.corpus),
+    }
+
+
+def _more(_, results):
+    whole = [run for run in results if not run["diverged"]]
+    return {
+        "curve": mean_curve([run["curve"] for run in whole]),
+        "best_epochs": [_best_epoch(run["curve"]) for run in whole],
+    }
+
+
+def _best_epoch(curve):
+    seen = [point for point in zip(curve["perplexity"], curve["epoch"]) if point[0] is not None]
+    return min(seen)[1]
+
+
+def present(configuration, summary):
+    """Return the table of perplexities, with the paper's beside them."""
+    common, text = configuration["common"], configuration["common"]["corpus"]
+    notes = [
+        f"{configuration['replicates']} seeds, up to {configuration['epochs']} epochs; "
+        f"{text['name']}: {text['train']:,} words to train on, {text['validation']:,} and "
+        f"{text['test']:,} to validate and test with, vocabulary {text['vocabulary']:,}; "
+        f"{configuration['layers']} LSTM layers of {configuration['width']}, dropout "
+        f"{configuration['dropout']}, batches of {common['batch']} × {common['segment']} words, "
+        "full softmax. The paper: Wikitext-2, 2,088,628 words and vocabulary 33,278, 2 layers of "
+        "672, dropout 0.5, 40 epochs.",
+        f"Only the embedding is kept as a row says (sketches {COMPRESSION}x smaller, depth "
+        f"{DEPTH}), and only its state is counted; decoder and LSTM have exact state of the same "
+        "family in every row. No M: the embedding has no first moment (RMSprop; SGD at the rate "
+        "that momentum comes to).",
+        f"The rate is divided by {wikitext.CUT:g} after every epoch that is no better on "
+        f"validation text{_end(configuration)}. Test: with the parameters of the best epoch.",
+        "Validation: perplexity after a fifth of the epochs, half of them and the best. To exact: "
+        "test perplexity against the family's exact (lazy) state; paper: the same of its tables "
+        "(number in brackets), of which Table 3's LR-NMF of the signed momentum has no "
+        "counterpart.",
+        f"Rates: {configuration['tries']} tries on one seed, {configuration['sweep_epochs']} "
+        "epochs each.",
+        *comparison.edge_note(summary["rows"]),
+    ]
+    return Table(EXPERIMENT.title, COLUMNS, [_row(row) for row in summary["rows"]], notes)
+
+
+COLUMNS = ("optimizer", "state", "form", "first rate", "validation", "best epoch")
+COLUMNS += ("test perplexity", "to exact", "paper", "state, kB")
+
+
+def _end(configuration):
+    cuts = configuration["cuts"]
+    return "" if cuts is None else f"; after {cuts} such epochs a run ends"
+
+
+def _row(row):
+    off = row["score_to_exact"]
+    return (
+        row["family"],
+        row["state"],
+        row["form"],
+        comparison.rate_text(row),
+        _on_the_way(row["curve"]),
+        ", ".join(map(str, row["best_epochs"])),
+        comparison.score_text(row),
+        "" if off is None else f"{100 * (off - 1):+.1f} %",
+        published(row),
+        f"{row['state_bytes'] / 1e3:,.0f}",
+    )
+
+
+def _on_the_way(curve):
+    seen = [point["mean"] for point in curve if point["mean"] is not None]
+    if not seen:
+        return ""
+    chosen = (seen[max(0, len(seen) // 5 - 1)], seen[max(0, len(seen) // 2 - 1)], min(seen))
+    return " → ".join(f"{perplexity:.1f}" for perplexity in chosen)
+
+
+def published(row):
+    """The paper's perplexity against exact for a way of keeping state, as text; '' if none."""
+    number = _TABLES[row["family"]]
+    perplexities = TABLES[number].of(PERPLEXITY)
+    if row["state"] not in perplexities:
+        return ""
+    ratio = perplexities[row["state"]] / perplexities["exact"]
+    return f"{100 * (ratio - 1):+.1f} % ({number})"
+
+
+EXPERIMENT = comparison.experiment_on(
+    wikitext,
+    VARIANTS,
+    sizes=SIZES,
+    common=_common,
+    more=_more,
+    name="wikitext-lstm",
+    title="The paper's Wikitext-2 set-up: LSTM language model whose embedding's state is sketched",
+    source="Spring et al. 2019, Tables 3 and 4, in the set-up of the released code",
+    duration={"quick": "?", "full": "?", "paper": "? on a GPU"},
+    present=present,
+    on_request=True,
+)
