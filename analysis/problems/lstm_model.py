@@ -11,8 +11,6 @@ from torch import nn
 from torch.nn import functional
 
 INITIAL = 0.1
-#: Places that are decoded at a time: their logits stay in the cache, and take little memory.
-DECODED = 175
 
 
 class LanguageModel(nn.Module):
@@ -23,10 +21,13 @@ class LanguageModel(nn.Module):
     vocabulary, dim, width, layers : int
         Words, columns of the embedding, units of a layer, and layers.
     dropout : float
+    decoded : int
+        Places that are decoded at a time: fewer logits stay in the cache, and take less memory.
     """
 
-    def __init__(self, vocabulary, dim, width, layers, dropout):
+    def __init__(self, vocabulary, dim, width, layers, dropout, decoded=175):
         super().__init__()
+        self.decoded = decoded
         self.embedding = nn.Embedding(vocabulary, dim, sparse=True)
         self.lstm = nn.LSTM(dim, width, layers, dropout=dropout if layers > 1 else 0.0)
         self.decoder = nn.Linear(width, vocabulary)
@@ -39,6 +40,14 @@ class LanguageModel(nn.Module):
         """Return features (length · batch, width) and the state to go on from."""
         features, state = self.lstm(self.dropout(self.embedding(words)), state)
         return self.dropout(features).flatten(0, 1), state
+
+    def losses(self, features, targets):
+        """Yield the summed cross-entropy of some places after the other."""
+        parts = zip(
+            features.split(self.decoded), targets.flatten().split(self.decoded), strict=True
+        )
+        for part, wanted in parts:
+            yield functional.cross_entropy(self.decoder(part), wanted, reduction="sum")
 
     def others(self):
         """The parameters of LSTM and decoder."""
@@ -56,8 +65,7 @@ def backward(model, words, targets, state):
     features, state = model(words, state)
     held = features.detach().requires_grad_()
     total = 0.0
-    for part, wanted in _decoded(held, targets):
-        loss = functional.cross_entropy(model.decoder(part), wanted, reduction="sum")
+    for loss in model.losses(held, targets):
         (loss / len(features)).backward()
         total += loss.item()
     features.backward(held.grad)
@@ -71,9 +79,7 @@ def perplexity(model, streams, length):
     total, state = 0.0, None
     for words, targets in segments(streams, length):
         features, state = model(words, state)
-        for part, wanted in _decoded(features, targets):
-            loss = functional.cross_entropy(model.decoder(part), wanted, reduction="sum")
-            total += loss.item()
+        total += sum(loss.item() for loss in model.losses(features, targets))
     model.train()
     mean = total / (streams.numel() - streams.shape[1])
     return math.exp(mean) if mean < math.log(1e300) else math.inf
@@ -85,7 +91,3 @@ def segments(streams, length):
     for begin in range(0, last, length):
         end = min(begin + length, last)
         yield streams[begin:end], streams[begin + 1 : end + 1]
-
-
-def _decoded(features, targets):
-    return zip(features.split(DECODED), targets.flatten().split(DECODED), strict=True)

@@ -14,7 +14,7 @@ from analysis.problems.lstm_model import LanguageModel
 from analysis.problems.split_text import streams
 from analysis.training.loop import plain, sequences
 from analysis.training.optimizers import stores
-from analysis.training.wikitext import CUT, MOMENTUM
+from analysis.training.wikitext import CUT, DECODED, MOMENTUM
 
 
 def measure(settings, text):
@@ -39,7 +39,7 @@ class _Run:
             for name, words in text.parts.items()
         }
         shape = (settings[name] for name in ("dim", "width", "layers", "dropout"))
-        self.model = LanguageModel(text.vocabulary, *shape).to(device)
+        self.model = LanguageModel(text.vocabulary, *shape, DECODED).to(device)
         self.optimizers = [
             embedding_optimizer(settings, self.model.embedding.parameters(), hashing),
             exact_optimizer(settings, self.model.others()),

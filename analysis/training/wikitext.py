@@ -20,6 +20,8 @@ BASE_RATES = {"Momentum": 2.5, "Adam": 1e-3}
 CLIP_NORMS = {"Momentum": 0.25, "Adam": 1.0}
 MOMENTUM = 0.9
 CUT = 4.0
+#: Places that are decoded at a time, see `analysis.problems.lstm_model`.
+DECODED = 175
 
 _MODEL = ("dim", "width", "layers", "dropout", "cuts", "device")
 
@@ -63,7 +65,7 @@ def model_bytes(vocabulary, size):
     )
     embedding, decoder = vocabulary * size["dim"], vocabulary * (size["width"] + 1)
     dense = decoder + gates
-    return 4 * (4 * embedding + 5 * dense + 3 * 175 * vocabulary)
+    return 4 * (4 * embedding + 5 * dense + 3 * DECODED * vocabulary)
 
 
 def settings(plan, variant, learning_rate, replicate):
