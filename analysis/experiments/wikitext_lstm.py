@@ -59,7 +59,7 @@ SIZES = {
         "epochs": 10,
         "sweep_epochs": 3,
         "cuts": 4,
-        "tries": 3,
+        "tries": 4,
         "replicates": 3,
     },
     "quick": {
