@@ -65,7 +65,7 @@ SIZES = {
     "quick": {
         **_SMALL,
         "words": {"vocabulary": 3_000, "train": 40_000, "validation": 6_000, "test": 10_000},
-        "base_rates": _NEAR,
+        "base_rates": _NEAR | {"Adam": 1.6e-2},
         "epochs": 4,
         "sweep_epochs": 2,
         "cuts": 4,
