@@ -8,9 +8,9 @@ parameters of the best one.
 import sketchlab as sl
 from analysis.lab.errors import UsageError
 from analysis.lab.study import Table
-from analysis.theory.published import PERPLEXITY, TABLES
+from analysis.theory.published import perplexity_to_exact
 from analysis.training import comparison, wikitext
-from analysis.training.curves import mean_curve
+from analysis.training.curves import mean_curve, on_the_way
 from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, PAPER, Variant
 
 _EXACT = sl.Dense(decay="lazy")
@@ -157,31 +157,13 @@ def _row(row):
         row["state"],
         row["form"],
         comparison.rate_text(row),
-        _on_the_way(row["curve"]),
+        on_the_way(row["curve"]),
         ", ".join(map(str, row["best_epochs"])),
         comparison.score_text(row),
         "" if off is None else f"{100 * (off - 1):+.1f} %",
-        published(row),
+        perplexity_to_exact(_TABLES[row["family"]], row["state"]),
         f"{row['state_bytes'] / 1e3:,.0f}",
     )
-
-
-def _on_the_way(curve):
-    seen = [point["mean"] for point in curve if point["mean"] is not None]
-    if not seen:
-        return ""
-    chosen = (seen[max(0, len(seen) // 5 - 1)], seen[max(0, len(seen) // 2 - 1)], min(seen))
-    return " → ".join(f"{perplexity:.1f}" for perplexity in chosen)
-
-
-def published(row):
-    """The paper's perplexity against exact for a way of keeping state, as text; '' if none."""
-    number = _TABLES[row["family"]]
-    perplexities = TABLES[number].of(PERPLEXITY)
-    if row["state"] not in perplexities:
-        return ""
-    ratio = perplexities[row["state"]] / perplexities["exact"]
-    return f"{100 * (ratio - 1):+.1f} % ({number})"
 
 
 EXPERIMENT = comparison.experiment_on(

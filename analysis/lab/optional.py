@@ -27,3 +27,8 @@ def with_extra(module, package, title, extra):
         raise UsageError(
             f"{title} is not installed: run `pip install 'sketchlab[{extra}]'`"
         ) from None
+
+
+def with_torch(module):
+    """Import a module that needs PyTorch, see `with_extra`."""
+    return with_extra(module, "torch", "PyTorch", "paper")

@@ -143,3 +143,11 @@ MIDPOINT = 0.2
 
 #: Amazon, GB of one MACH classifier's training (text beside Table 10).
 AMAZON_GB = {"Adam": 4.0, "CS-V": 2.6}
+
+
+def perplexity_to_exact(number, state):
+    """A table's perplexity of a way to keep state against exact, as text; '' if it has none."""
+    perplexities = TABLES[number].of(PERPLEXITY)
+    if state not in perplexities:
+        return ""
+    return f"{perplexities[state] / perplexities['exact'] - 1:+.1%} ({number})".replace("%", " %")

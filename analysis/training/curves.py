@@ -17,3 +17,12 @@ def mean_curve(curves):
         std = round(statistics.stdev(seen), 2) if len(seen) > 1 else None
         points.append({"epoch": there[0][0], "mean": mean, "std": std})
     return points
+
+
+def on_the_way(curve):
+    """A mean curve as text: after a fifth of its epochs, after half of them, and the best."""
+    seen = [point["mean"] for point in curve if point["mean"] is not None]
+    if not seen:
+        return ""
+    chosen = (seen[max(0, len(seen) // 5 - 1)], seen[max(0, len(seen) // 2 - 1)], min(seen))
+    return " → ".join(f"{perplexity:.1f}" for perplexity in chosen)

@@ -5,6 +5,7 @@ Needs PyTorch: nothing imports this module before a run is made.
 
 import copy
 import math
+from contextlib import contextmanager
 
 import torch
 
@@ -26,9 +27,16 @@ def measure(settings, text):
     """
     start, hashing = sequences(settings, 2)
     device = torch.device(settings["device"])
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(start.generate_state(1, "uint64")[0] >> 1))
+    with seeded(start, device):
         return _Run(settings, text, device, hashing).result()
+
+
+@contextmanager
+def seeded(sequence, device):
+    """Let PyTorch draw from a seed sequence, and go on from where it was afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(sequence.generate_state(1, "uint64")[0] >> 1))
+        yield
 
 
 class _Run:

@@ -10,7 +10,7 @@ momentum SGD, at the rate that momentum comes to in the long run.
 """
 
 from analysis.lab import machine
-from analysis.lab.optional import with_extra
+from analysis.lab.optional import with_torch
 from analysis.problems import split_text
 from analysis.training.variants import settings_of
 
@@ -28,7 +28,7 @@ _MODEL = ("dim", "width", "layers", "dropout", "cuts", "device")
 
 def device(wanted):
     """Return the device that is wanted, the CPU where PyTorch has no GPU."""
-    if wanted == "cuda" and not _with_torch("torch").cuda.is_available():
+    if wanted == "cuda" and not with_torch("torch").cuda.is_available():
         return "cpu"
     return wanted
 
@@ -88,9 +88,5 @@ def cost(settings):
 
 def measure(settings, inputs):
     """Make a run, see `analysis.training.neural.measure`."""
-    neural = _with_torch("analysis.training.neural")
+    neural = with_torch("analysis.training.neural")
     return neural.measure(settings, text_of(settings["words"], inputs["corpus"]))
-
-
-def _with_torch(module):
-    return with_extra(module, "torch", "PyTorch", "paper")

@@ -11,6 +11,7 @@ from analysis.lab.errors import UsageError
 from analysis.lab.report import terminal
 from analysis.lab.study import Options
 from analysis.problems import split_text
+from analysis.theory.published import perplexity_to_exact
 from analysis.training import wikitext
 from analysis.training.curves import mean_curve
 
@@ -64,11 +65,11 @@ def test_table_does_not_hide_diverged_runs(configuration):
 
 
 def test_published_ratios_are_those_of_the_paper():
-    def of(family, state):
-        return experiment.published({"family": family, "state": state})
-
-    assert of("Momentum", "CS") == "+1.8 % (3)" and of("Adam", "CS-V") == "+1.1 % (4)"
-    assert of("Adam", "LR-NMF-V") == "+1.0 % (4)" and of("Adam", "no M") == ""
+    assert perplexity_to_exact("3", "CS") == "+1.8 % (3)"
+    assert perplexity_to_exact("4", "CS-V") == "+1.1 % (4)"
+    assert perplexity_to_exact("4", "LR-NMF-V") == "+1.0 % (4)"
+    assert perplexity_to_exact("9", "CS-V") == "-0.1 % (9)"
+    assert perplexity_to_exact("4", "no M") == ""
 
 
 def test_a_run_that_ended_early_counts_as_long_as_it_lasted():
