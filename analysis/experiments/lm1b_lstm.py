@@ -4,11 +4,12 @@ An LSTM language model in PyTorch whose embedding and sampled softmax are both s
 (`analysis.training.lm1b`). Validation perplexity after every epoch, test perplexity at the end.
 """
 
+from functools import partial
+
 import sketchlab as sl
-from analysis.lab.errors import UsageError
 from analysis.lab.study import Table
 from analysis.theory.published import TABLES, perplexity_to_exact
-from analysis.training import comparison, lm1b, wikitext
+from analysis.training import comparison, lm1b
 from analysis.training.curves import mean_curve, on_the_way
 from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, Variant
 
@@ -65,17 +66,6 @@ SIZES = {
         "replicates": 3,
     },
 }
-
-
-def _common(options):
-    if options.steps is not None:
-        raise UsageError(f"--steps {options.steps}: lm1b-lstm counts epochs, leave it out")
-    size = SIZES[options.mode]
-    return {
-        "device": wikitext.device(size["device"]),
-        "base_rates": lm1b.BASE_RATES,
-        "common": lm1b.constants(size, options.corpus),
-    }
 
 
 def _more(_, results):
@@ -142,7 +132,7 @@ EXPERIMENT = comparison.experiment_on(
     lm1b,
     VARIANTS,
     sizes=SIZES,
-    common=_common,
+    common=partial(lm1b.asked, "lm1b-lstm", SIZES),
     more=_more,
     name="lm1b-lstm",
     title="The paper's LM1B set-up: LSTM language model, embedding and sampled softmax sketched",

@@ -6,7 +6,6 @@ parameters of the best one.
 """
 
 import sketchlab as sl
-from analysis.lab.errors import UsageError
 from analysis.lab.study import Table
 from analysis.theory.published import perplexity_to_exact
 from analysis.training import comparison, wikitext
@@ -90,8 +89,7 @@ SIZES = {
 
 
 def _common(options):
-    if options.steps is not None:
-        raise UsageError(f"--steps {options.steps}: wikitext-lstm counts epochs, leave it out")
+    options.refuse_steps("wikitext-lstm")
     size = SIZES[options.mode]
     return {
         "base_rates": size["base_rates"],

@@ -23,6 +23,11 @@ class Options(NamedTuple):
             return "paper"
         return "quick" if self.quick else "full"
 
+    def refuse_steps(self, name):
+        """Refuse steps for the experiment of a name, which counts epochs; `UsageError`."""
+        if self.steps is not None:
+            raise UsageError(f"--steps {self.steps}: {name} counts epochs, leave it out")
+
     def sized(self, sizes, least=1):
         """Return the size that is asked for, with mode and seed.
 

@@ -28,6 +28,23 @@ ENOUGH = 60_000
 _MODEL = ("dim", "width", "epochs", "device", "words")
 
 
+def asked(name, sizes, options):
+    """What an experiment's configuration has beside the size, from what the command line asks.
+
+    Raises
+    ------
+    UsageError
+        If steps are asked for, or the model does not fit into memory.
+    """
+    options.refuse_steps(name)
+    size = sizes[options.mode]
+    return {
+        "device": wikitext.device(size["device"]),
+        "base_rates": BASE_RATES,
+        "common": constants(size, options.corpus),
+    }
+
+
 def constants(size, path):
     """What all runs of a size on a text have in common, as plain values.
 
@@ -73,11 +90,11 @@ def settings(plan, variant, learning_rate, replicate, sketched=TABLES):
 
 
 def cost(settings):
-    """Words that pass through the model, those of whole perplexities as many as they are worth."""
+    """Words trained on; one scored among 6,000 takes about as long."""
     sizes = settings["corpus"]
     scored = sizes["validation"] * settings["epochs"]
     scored += sizes["test"] if settings["split"] == "test" else 0
-    return settings["epochs"] * sizes["train"] + scored * sizes["vocabulary"] / 10_000
+    return settings["epochs"] * sizes["train"] + scored * sizes["vocabulary"] // 6_000
 
 
 def steps(settings):

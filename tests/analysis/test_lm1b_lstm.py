@@ -77,7 +77,7 @@ def test_tries_are_as_long_as_runs_and_never_see_the_test_text(configuration):
 
 
 def test_published_size(corpus_file, monkeypatch):
-    monkeypatch.setattr(experiment.wikitext, "device", lambda wanted: wanted)
+    monkeypatch.setattr(lm1b.wikitext, "device", lambda wanted: wanted)
     asked = Options(paper=True, corpus=str(corpus_file))
     configuration, _ = experiment.EXPERIMENT.configure(asked)
     names = ("width", "dim", "epochs", "device")

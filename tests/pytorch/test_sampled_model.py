@@ -106,7 +106,6 @@ def test_a_run_follows_from_its_settings_alone(setting):
     make, text = setting
     first = sampled.measure(make(PAPER), text)
     torch.manual_seed(5)
-    np.random.seed(5)
     assert sampled.measure(make(PAPER), text) == first
     for change in ({"replicate": 2}, {"seed": 1}):
         assert sampled.measure(make(PAPER, **change), text)["score"] != first["score"]
@@ -160,7 +159,7 @@ def test_tables_have_hash_functions_of_their_own(setting):
 def run_of(setting, **changes):
     make, text = setting
     settings = make(EXACT, **changes)
-    start, order, hashing = np.random.SeedSequence(0).spawn(3)
+    order, hashing = np.random.SeedSequence(0).spawn(2)
     torch.manual_seed(0)
     return sampled._Run(settings, text, torch.device("cpu"), order, hashing)
 
