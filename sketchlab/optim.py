@@ -10,6 +10,7 @@ from sketchlab.optimizer import (
     hyper_parameter,
 )
 from sketchlab.rules import (
+    SHRUNKEN,
     WEIGHTED,
     AdagradRule,
     AdamRule,
@@ -299,6 +300,8 @@ class Adam(Optimizer):
 def _form(name, description):
     """How a moment forgets, as `check_feasible` names it."""
     check_description(name, description)
+    if getattr(description, "shrink", False):
+        return SHRUNKEN
     return WEIGHTED if getattr(description, "row_weights", False) else description.decay
 
 

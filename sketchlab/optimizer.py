@@ -401,6 +401,11 @@ def _check_pairing(name, moment, description):
             f"{moment.name}={description!r}: {type(description).__name__} holds non-negative "
             f"values, {name}'s {moment.name} is signed: use CountSketch or Dense"
         )
+    if moment.squared and getattr(description, "shrink", False):
+        raise ConfigurationError(
+            f"{moment.name}={description!r}: shrink=True takes the noise of a first moment towards "
+            f"0, {name}'s {moment.name} must not come near it: use CountMinSketch, or shrink=False"
+        )
 
 
 def check_description(name, description):

@@ -97,8 +97,21 @@ def compact_stores(shape, seed):
     }
 
 
+def shrunken_stores(shape, seed):
+    """Stores of a first moment alone; two hash functions are the fewest of which it can be told."""
+    sketch = {"depth": max(shape.depth, 2), "width": shape.width, "seed": seed, "shrink": True}
+    clean = sl.Clean(factor=0.5, every=7)
+    return {
+        "cs-shrunken": sl.CountSketch(**sketch),
+        "cs-shrunken-clean": sl.CountSketch(clean=clean, **sketch),
+        "ht-cs-shrunken": _head_tail(sl.CountSketch(**sketch)),
+        "ht-cs-shrunken-found": _head_tail(sl.CountSketch(**sketch), rows="frequent", every=4),
+    }
+
+
 SIGNED, NON_NEGATIVE = (list(kind) for kind in stores(SHAPES[0], seed=0))
 ANY = SIGNED + NON_NEGATIVE
+SHRUNKEN = list(shrunken_stores(SHAPES[0], seed=0))
 
 # With K active rows in a bucket a lazy or bucket step multiplies what the bucket held by about
 # 1 - K(1 - c). These betas keep K(1 - c) below 0.75 even with all 24 rows in one bucket, so that no
@@ -127,6 +140,10 @@ ADAMS = [
     ("cs-lazy", "mean"),
     ("cs-global", "q8u-lazy"),
     ("dense-global", "q8u-global"),
+    ("cs-shrunken", "cms-conservative"),
+    ("cs-shrunken-clean", "cms-bucket"),
+    ("ht-cs-shrunken", "cms-lazy"),
+    ("ht-cs-shrunken-found", "dense-weighted"),
 ]
 COMPACT = ["q8u-lazy", "row-lazy", "sm3", "mean"]
 
@@ -146,11 +163,11 @@ CASES = {
     },
     **{
         f"Momentum {m}": ("Momentum", {"lr": 0.05, "momentum": BETA1}, m, None)
-        for m in [*SIGNED, "q8-lazy", "q8-global"]
+        for m in [*SIGNED, "q8-lazy", "q8-global", *SHRUNKEN]
     },
     **{
         f"Nesterov {m}": ("Momentum", {"lr": 0.05, "momentum": BETA1, "nesterov": True}, m, None)
-        for m in SIGNED
+        for m in [*SIGNED, "cs-shrunken"]
     },
     **{f"Adagrad {v}": ("Adagrad", {"lr": 0.05, "eps": EPS}, None, v) for v in ANY + COMPACT},
     **{
@@ -169,11 +186,15 @@ CASES = {
     ),
     **{
         f"Adam clip {m} {v}": ("Adam", {"lr": 0.05, **CLIPPED}, m, v)
-        for m, v in [("cs-global", "cms-conservative"), ("ht-cs-weighted-found", "nmf-global")]
+        for m, v in [
+            ("cs-global", "cms-conservative"),
+            ("ht-cs-weighted-found", "nmf-global"),
+            ("cs-shrunken", "cms-conservative"),
+        ]
     },
     **{
         f"Momentum {keep} {m}": ("Momentum", {"lr": 0.05, "momentum": keep}, m, None)
-        for m in GLOBAL_SIGNED
+        for m in [*GLOBAL_SIGNED, *SHRUNKEN]
         for keep in (FAST, 0.0)
     },
     **{
@@ -195,7 +216,8 @@ def build(optimizers, case, shape, table, **extra):
     for moment, store, seed in [("m", m, 3), ("v", v, 4)]:
         if store is not None:
             signed, non_negative = stores(shape, seed)
-            kept[moment] = (signed | non_negative | compact_stores(shape, seed))[store]
+            others = compact_stores(shape, seed) | shrunken_stores(shape, seed)
+            kept[moment] = (signed | non_negative | others)[store]
     return optimizers(name, table, **settings, **kept, **extra)
 
 

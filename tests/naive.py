@@ -5,8 +5,8 @@ something. Vectors are lists, tables are lists of rows, and a batch of updates i
 vector. NumPy appears in one place, the singular value decomposition behind `Rank1SVD`.
 """
 
-from dataclasses import replace
-from math import sqrt
+from functools import cache
+from math import erfc, exp, sqrt
 
 import numpy as np
 
@@ -311,6 +311,14 @@ class HeadTail(Store):
             self.exact.x[row] = list(estimate)
         self.head = wanted
 
+    def raw(self, row):
+        """As the part that has the row reads it, where the tail is shrunken."""
+        return self.exact.query(row) if row in self.head else self.sketch.raw(row)
+
+    def trust(self, row):
+        """A row in the head is exact."""
+        return 1.0 if row in self.head else self.sketch.trust(row)
+
     def put_into_tail(self, row, values):
         """Add a row to the tail, or raise its cells to it where the tail is conservative."""
         for j, cell in enumerate(self.sketch.cells(row)):
@@ -350,6 +358,104 @@ class Weighted(Store):
         """What the other store does then."""
         if hasattr(self.inner, "end_step"):
             self.inner.end_step()
+
+
+class Shrunken(Weighted):
+    """Row weights over a sketch that is trusted as far as its hash functions agree (theory §9).
+
+    A step reads the sketch once, decayed and without the step's additions, and joins what it reads
+    with the row's own gradient, which is known exactly.
+    """
+
+    def accumulate(self, keep, gain, batch):
+        """F·(f·y + gain·g) / (f·W + gain) for each row, then the additions."""
+        self.inner.scale(keep)
+        past, full = [keep * weight for weight in self.weights], keep * self.full + gain
+        self.answers = {}
+        for row, u in batch.items():
+            f, y = self.trust(row), self.inner.raw(row)
+            self.answers[row] = [
+                full * (f * y[c] + gain * u[c]) / (f * past[row] + gain) for c in range(len(u))
+            ]
+        self.inner.accumulate(1.0, gain, batch)
+        self.full = full
+        self.weights = [weight + (gain if row in batch else 0.0) for row, weight in enumerate(past)]
+
+    def trust(self, row):
+        """What is read for a row that was never touched is noise."""
+        return self.inner.trust(row) if self.weights[row] else 0.0
+
+    def answer(self, row):
+        """What the step has read."""
+        return self.answers[row]
+
+    def end_step(self):
+        """A row that comes into the head brings f·y, so that its weight is f times as large."""
+        head = set(getattr(self.inner, "head", ()))
+        trusts = [self.trust(row) for row in range(len(self.weights))]
+        super().end_step()
+        for row in set(getattr(self.inner, "head", ())) - head:
+            self.weights[row] *= trusts[row]
+
+
+class ShrunkenSketch(CountSketch):
+    """A count-sketch whose median is shrunken as far as its hash functions disagree."""
+
+    def raw(self, row):
+        """The median."""
+        return super().query(row)
+
+    def trust(self, row):
+        """f = cross / (cross + κ·(auto − cross)), 0 where cross is not positive.
+
+        κ is the variance of the median of `depth` readings over that of one, for Gaussian noise.
+        """
+        readings = [
+            [self.sign(j, row) * value for value in cell] for j, cell in enumerate(self.cells(row))
+        ]
+        squares = [sum(value * value for value in e) for e in readings]
+        products = [
+            sum(left * right for left, right in zip(readings[a], readings[b], strict=True))
+            for b in range(self.depth)
+            for a in range(b)
+        ]
+        auto, cross = sum(squares) / len(squares), sum(products) / len(products)
+        if cross <= 0:
+            return 0.0
+        return cross / (cross + median_variance(self.depth) * max(0.0, auto - cross))
+
+    def query(self, row):
+        """The median times f."""
+        return [self.trust(row) * value for value in self.raw(row)]
+
+
+@cache
+def median_variance(count):
+    """Variance of the median of `count` standard normals; of the mean of the middle two.
+
+    The middle one has a density like (Φ(x)·(1 − Φ(x)))^half·φ(x); the middle two, z − t and z + t
+    with t > 0, like (Φ(z − t)·(1 − Φ(z + t)))^(half − 1)·φ(z − t)·φ(z + t). Sums over equal steps,
+    of z and of u in t = exp(u − exp(−u)), which converge faster than any power of the step.
+    """
+    half, total, second = count // 2, 0.0, 0.0
+    for i in range(-160, 161):
+        z = 0.05 * i
+        weight = 0.0
+        if count % 2:
+            weight = (below(z) * below(-z)) ** half * exp(-z * z / 2)
+        else:
+            for k in range(-80, 61):
+                u = 0.05 * k
+                t = exp(u - exp(-u))
+                slope = t * (1 + exp(-u))
+                weight += (below(z - t) * below(-z - t)) ** (half - 1) * exp(-z * z - t * t) * slope
+        total, second = total + weight, second + weight * z * z
+    return second / total
+
+
+def below(x):
+    """Φ(x)."""
+    return erfc(-x / sqrt(2)) / 2
 
 
 class Rank1(Store):
@@ -533,7 +639,13 @@ def store(description, n, dim):
     if description is None:
         return Dense(n, dim)
     if getattr(description, "row_weights", False):
-        return Weighted(store(replace(description, row_weights=False), n, dim), n)
+        weigh = Shrunken if getattr(description, "shrink", False) else Weighted
+        return weigh(unweighted(description, n, dim), n)
+    return unweighted(description, n, dim)
+
+
+def unweighted(description, n, dim):
+    """The same without its row weights."""
     kind = type(description).__name__
     if kind == "HeadTail":
         return HeadTail(description, n, dim)
@@ -555,6 +667,8 @@ def sketch(description, dim, width):
     kind = {"CountSketch": CountSketch, "CountMinSketch": CountMin}[type(description).__name__]
     if getattr(description, "conservative", False):
         kind = ConservativeCountMin
+    if getattr(description, "shrink", False):
+        kind = ShrunkenSketch
     return kind(dim, description.depth, width, description.seed, description.decay)
 
 

@@ -180,6 +180,42 @@ SLIPS = {
         "query",
         lambda _: lambda self, row: self.inner.query(row),
     ),
+    "all of a noisy estimate": (
+        "Momentum cs-shrunken",
+        naive.ShrunkenSketch,
+        "trust",
+        lambda _: lambda self, row: 1.0,
+    ),
+    "nothing of the past": (
+        "Momentum cs-shrunken",
+        naive.ShrunkenSketch,
+        "trust",
+        lambda _: lambda self, row: 0.0,
+    ),
+    "the noise of a mean": (
+        "Momentum cs-shrunken",
+        naive,
+        "median_variance",
+        lambda _: lambda count: 1 / count,
+    ),
+    "noise of rows that were never touched": (
+        "Adam clip cs-shrunken cms-conservative",
+        naive.Shrunken,
+        "trust",
+        lambda _: lambda self, row: self.inner.trust(row),
+    ),
+    "shrunken after the additions": (
+        "Adam cs-shrunken cms-conservative",
+        naive.Shrunken,
+        "answer",
+        lambda _: lambda self, row: self.query(row),
+    ),
+    "rows that come into the head with all their weight": (
+        "Momentum ht-cs-shrunken-found",
+        naive.Shrunken,
+        "end_step",
+        lambda _: naive.Weighted.end_step,
+    ),
     "head never found": (
         "Momentum ht-cs-bucket-found",
         naive.HeadTail,

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sketchlab.errors.StoreSizeWarni
 
 SHAPE = Shape(20, 3, 3, 5)
 # every store once, and the optimizers that meet two
-SIGNED = [f"Momentum {m}" for m in battery.SIGNED]
+SIGNED = [f"Momentum {m}" for m in battery.SIGNED + battery.SHRUNKEN]
 NON_NEGATIVE = [f"RMSprop {v}" for v in battery.NON_NEGATIVE + battery.COMPACT]
 CASES = [
     "SGD",

@@ -29,7 +29,12 @@ SECOND = {
 }
 DIVIDED = ["dense-global", "cms-global", "cms-conservative", "ht-cms-global"]
 SMALL = ["dense-lazy", "cms-lazy", "cms-conservative", "nmf-lazy", "mean"]
-FIRST = [sl.Dense(), sl.Dense(decay="global"), sl.CountSketch(width=8, decay="global")]
+FIRST = {
+    "dense-lazy": sl.Dense(),
+    "dense-global": sl.Dense(decay="global"),
+    "cs-global": sl.CountSketch(width=8, decay="global"),
+    "cs-shrunken": sl.CountSketch(width=8, shrink=True),
+}
 
 
 def row(value):
@@ -37,7 +42,7 @@ def row(value):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("m", FIRST, ids=["dense-lazy", "dense-global", "cs-global"])
+@pytest.mark.parametrize("m", FIRST.values(), ids=FIRST)
 @pytest.mark.parametrize("store", SECOND)
 def test_one_huge_gradient_spoils_nothing(store, m, backend):
     """g² = 1e40 is no float32, (1 − beta2)·g² = 1e37 is one."""

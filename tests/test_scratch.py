@@ -215,6 +215,8 @@ def test_scratch_grows_in_few_steps():
 ALLOCATING = {
     "row weights": ({"m": sl.Dense(row_weights=True)}, 0, 24),
     "row weights, CS": ({"m": sl.CountSketch(row_weights=True)}, 0, 24),
+    "shrunken": ({"m": sl.CountSketch(shrink=True)}, 0, 24),
+    "shrunken tail": ({"m": sl.HeadTail(tail=sl.CountSketch(shrink=True))}, 0, 28 + 24),
     "head and tail": ({"m": sl.HeadTail()}, 0, 28),
     "head found": ({"m": sl.HeadTail(rows="frequent", every=1_000)}, 0, 28),
     "head and tail, row weights": ({"m": sl.HeadTail(row_weights=True)}, 0, 28 + 24),

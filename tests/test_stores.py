@@ -12,6 +12,7 @@ DESCRIPTIONS = [
     sl.Dense(decay="global"),
     sl.CountSketch(width=8, depth=4, decay="bucket", seed=2**64 - 1, clean=sl.Clean(0.2, 125)),
     sl.CountMinSketch(compression=2.5, conservative=True),
+    sl.CountSketch(width=9, depth=2, shrink=True),
     sl.Rank1(decay="global"),
     sl.Rank1SVD(),
     sl.RowWise(),

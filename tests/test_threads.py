@@ -41,6 +41,14 @@ def optimizers(table):
             sl.CountMinSketch(decay="global", conservative=True, **sketch),
         ),
         "exact": (sl.Dense("lazy"), sl.Dense("global")),
+        "shrunken": (
+            sl.CountSketch(shrink=True, **sketch),
+            sl.CountMinSketch(conservative=True, **sketch),
+        ),
+        "shrunken tail": (
+            sl.HeadTail(tail=sl.CountSketch(width=100, depth=4, shrink=True)),
+            sl.Dense("lazy"),
+        ),
         "rank 1, lazy": (sl.Dense("lazy"), sl.Rank1(decay="lazy")),
         "rank 1, global": (sl.Dense("lazy"), sl.Rank1(decay="global")),
         "quantised, row-wise": (sl.Quantized(), sl.RowWise()),

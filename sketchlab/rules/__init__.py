@@ -12,7 +12,7 @@ from numba.extending import register_jitable
 from sketchlab.rules import adagrad, adam, momentum, rmsprop, sgd
 from sketchlab.rules.adagrad import AdagradRule
 from sketchlab.rules.adam import AdamRule
-from sketchlab.rules.feasible import WEIGHTED, check_feasible
+from sketchlab.rules.feasible import SHRUNKEN, WEIGHTED, check_feasible
 from sketchlab.rules.moments import FIRST, SECOND, Moment, usable
 from sketchlab.rules.momentum import MomentumRule
 from sketchlab.rules.rmsprop import RMSpropRule
@@ -22,6 +22,7 @@ from sketchlab.rules.sgd import SGDRule
 __all__ = [
     "FIRST",
     "SECOND",
+    "SHRUNKEN",
     "UPDATES",
     "WEIGHTED",
     "AdagradRule",

@@ -18,6 +18,10 @@ a_k, b_k > 0, and by Cauchy–Schwarz |m|² ≤ v · Σ a_k²/b_k, with equality
   z = (p/y)ˢ with the weights yˢ, between (p/y)^{t−1} and 1, is at most (1 + z)²/(4z) for the
   smallest z (Kantorovich); and F ≤ Σyˢ/Σpˢ, which for touches at 0 and any others is largest for
   those from some age on, where each more adds a larger quotient (y/p)ˢ than the whole has.
+- A shrunken m: of the earlier touches a part f of the weight counts, a_k = f·p^{s_k}/W for k ≥ 1
+  and a_0 = 1/W with W = 1 + f·Σ p^{s_k}. Still Σ a_k = 1 and W ≥ 1, so that the bound of row
+  weights holds, over a weighted v, too: there max a_k/b_k ≤ Σqˢ·max(1, (p/q)^{t−1}). For p ≤ q it
+  is reached at f = 0, by a row whose gradients were zero but for the last.
 - A lazy m over a global v has no useful bound: v fades while the row is not touched, m does not.
 
 The bias corrections multiply the ratio by √(1−qᵗ)/(1−pᵗ); row weights contain their own.
@@ -31,10 +35,12 @@ from numba.extending import register_jitable
 
 from sketchlab.errors import ConfigurationError
 
-__all__ = ["WEIGHTED", "check_feasible", "largest_ratio", "within"]
+__all__ = ["SHRUNKEN", "WEIGHTED", "check_feasible", "largest_ratio", "within"]
 
 #: The form of a moment with row weights; other forms are named by their decay.
 WEIGHTED = "weighted"
+#: The same where a part of the past may be left out; see `CountSketch`.
+SHRUNKEN = "shrunken"
 
 # Rounding in single precision may carry an exact ratio beyond its bound by a little.
 _SLACK = 1e-4
@@ -52,7 +58,7 @@ def check_feasible(m_form, v_form):
     Parameters
     ----------
     m_form, v_form : str
-        A decay, or ``"weighted"``.
+        A decay, ``"weighted"``, or for m ``"shrunken"``.
 
     Raises
     ------
@@ -78,8 +84,8 @@ def largest_ratio(betas, step, m_form, v_form=None):
     step : int
         At least 1.
     m_form, v_form : str
-        ``"weighted"``, or the decay, of a pair that `check_feasible` accepts. That of v matters
-        only where both are ``"weighted"``.
+        A pair that `check_feasible` accepts. That of v matters only where both are
+        ``"weighted"``.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def largest_ratio(betas, step, m_form, v_form=None):
     full = _sum_of_powers(q, step)  # (1−qᵗ)/(1−q)
     if m_form == v_form == WEIGHTED:
         squared = _largest_of_weighted(p, max(q, _quotient(p * p, q)), step)
-    elif m_form == WEIGHTED:
+    elif m_form in (WEIGHTED, SHRUNKEN):
         squared = full * max(1.0, _power(_quotient(p, q), step - 1))
     else:
         squared = full * _sum_of_powers(_quotient(p * p, q), step) / _sum_of_powers(p, step) ** 2

@@ -16,12 +16,14 @@ __all__ = [
     "bucket_mean",
     "conservative_target",
     "contribution",
+    "joined",
     "lazy_change",
     "median_of_three",
     "nearest_code",
     "outer_estimate",
     "own_cell",
     "smaller_bound",
+    "trusted_part",
     "weighted_scale",
 ]
 
@@ -93,6 +95,28 @@ def weighted_scale(multiplier, full_weight, weight):
     every step touches. Zero for a row that was never touched.
     """
     return ratio(multiplier * full_weight, weight)
+
+
+@register_jitable
+def trusted_part(variance, depth, square_of_mean, mean_square):
+    """The part f of a count-sketch's answer that is kept where its readings differ.
+
+    f = cross/(cross + κ·(auto − cross)), in float64, from the square of the mean reading ē and the
+    mean square of the `depth` readings e_j: auto = mean ‖e_j‖², and the mean product of two of them
+    is cross = ‖ē‖² − (auto − ‖ē‖²)/(depth − 1). `variance` is κ, that of the answer over that of a
+    reading. Zero where cross is not positive, and where squares are too large for float64.
+    """
+    spread = mean_square - square_of_mean
+    share = spread / (depth - 1)
+    cross = np.fmax(square_of_mean - share, 0.0)  # 0 for a NaN, too
+    error = np.fmax(spread + share, 0.0)
+    return ratio(cross, cross + variance * error)
+
+
+@register_jitable
+def joined(part, past, added):
+    """What a shrunken answer is made of, or its weight: the trusted part of the past, and now."""
+    return part * past + added
 
 
 @register_jitable

@@ -21,11 +21,13 @@ from sketchlab.stores.arithmetic import (
     active_cell,
     conservative_target,
     contribution,
+    joined,
     lazy_change,
     own_cell,
     weighted_scale,
 )
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
+from sketchlab.stores.shrinkage import trust
 
 if TYPE_CHECKING:
     from sketchlab.stores.description import Description
@@ -57,6 +59,8 @@ class CellStore(ScaledStore):
         `multiplier`.
     full_weight : float
         The weight of a row that every step touched, divided likewise.
+    shrunken : bool
+        Whether answers are shrunken as far as the row's cells differ; there are row weights then.
     """
 
     #: True where every row has one cell to itself.
@@ -78,8 +82,10 @@ class CellStore(ScaledStore):
     ) -> None:
         super().__init__(description, n, dim, dtype)
         self.cells = zeros((depth, width, dim), dtype)
-        self.weights = zeros((n,), dtype) if getattr(description, "row_weights", False) else None
+        weighted = getattr(description, "row_weights", False)
+        self.weights: Any = zeros((n,), dtype) if weighted else None
         self.full_weight = 0.0
+        self.shrunken = getattr(description, "shrink", False)
 
     @property
     def arrays(self):
@@ -151,14 +157,34 @@ class CellStore(ScaledStore):
         """Take a step by `advance`; what it answers to the rule, (k, dim).
 
         Under ``bucket`` decay a row's answer has its own update and no other row's, as in the
-        released kernels, which do not read again what other rows add: keep·x̂ + gain·u.
+        released kernels, which do not read again what other rows add: keep·x̂ + gain·u. A shrunken
+        store, too, reads its cells before any addition; see `shrunken_answers`.
         """
-        if self.decay != "bucket":
+        if self.shrunken:
+            answers = self.shrunken_answers(rows, values, keep, gain)
+        elif self.decay == "bucket":
+            added = contribution(squared, gain, values)
+            answers = own_cell(self.estimate(rows), added, keep - 1.0)
+        else:
             return super().step(rows, values, keep, gain, squared)
-        added = contribution(squared, gain, values)
-        answers = own_cell(self.estimate(rows), added, keep - 1.0)
         self.advance(rows, values, keep, gain, squared)
         return answers
+
+    def shrunken_answers(self, rows: Array, values: Array, keep: float, gain: float) -> Array:
+        """What a shrunken store is to answer in a step that is yet to be taken, (k, dim).
+
+        F·(f·y + gain·u)/(f·W + gain): of the decayed estimate y, and of the weight W that belongs
+        to it, the part f that can be trusted; of this step u itself. F is the weight of a row that
+        every step touches. With f = 1 that is row weights' answer, with f = 0 it is F·u.
+        """
+        number = self.dtype.type
+        decay, gain = keep * self.multiplier, number(gain)
+        full = number(decay * self.full_weight + gain)
+        estimate, part = self._trusted(rows)
+        added = contribution(False, gain, values)
+        weight = joined(part, number(decay) * self.weights[rows][:, None], gain)
+        answers = joined(part, number(decay) * estimate, added)
+        return weighted_scale(number(1), full, weight) * answers
 
     def begin_step(self, keep: float, gain: float) -> float:
         """Decay everything where the decay is global; the gain as the divided table needs it."""
@@ -196,7 +222,26 @@ class CellStore(ScaledStore):
 
     def _read(self, rows):
         """Answers (k, dim) of the divided table."""
-        return self.combine(self._factors(rows) * self.flat_cells[self.slots(rows)])
+        if self.shrunken:
+            estimate, part = self._trusted(rows)
+            return part * estimate
+        return self.combine(self._readings(rows))
+
+    def _readings(self, rows):
+        """What the divided table says of rows under each hash function, (depth, k, dim)."""
+        return self._factors(rows) * self.flat_cells[self.slots(rows)]
+
+    def _trusted(self, rows):
+        """The divided table's estimates (k, dim), and which part of each to trust, (k, 1).
+
+        All of a row that has a cell to itself, nothing where a row was never touched: what is read
+        there is noise.
+        """
+        readings = self._readings(rows)
+        part = trust(readings)
+        part[self.weights[rows] == 0] = 0
+        part[self.slots(rows)[0] < self.heads] = 1
+        return self.combine(readings), part.astype(self.dtype)[:, None]
 
     def _factors(self, rows):
         """The signs as numbers that multiply cells, (depth, k, 1)."""

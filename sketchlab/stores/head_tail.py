@@ -50,7 +50,7 @@ class HeadTailStore(CellStore):
     ) -> None:
         self._zeros = zeros
         self.heads, width = description.split(n)
-        kind, depth = description.tail, description.tail.depth
+        kind, depth = description.unweighted_tail(), description.tail.depth
         cells = self.heads + depth * width
         super().__init__(description, n, dim, dtype, zeros, 1, cells)
         self.tail = kind.live(kind, n, dim, dtype, self._part_for_tail, depth, width)
@@ -170,7 +170,7 @@ class HeadTailStore(CellStore):
         going = self.residents[leaving]
         places = np.flatnonzero(leaving)
         cells = self.flat_cells
-        values, estimates = cells[places].copy(), self._read(coming)
+        values, estimates = cells[places].copy(), self._bring(coming)
         self.residents[places] = coming
         self._order_residents()
         if self.conservative:
@@ -181,6 +181,14 @@ class HeadTailStore(CellStore):
             added = -self.tail._factors(coming) * estimates
             np.add.at(cells, self._in_tail(coming), added)
         cells[places] = estimates
+
+    def _bring(self, coming):
+        """The tail's estimates of rows; of a shrunken one a part, and that of their weights."""
+        if not self.shrunken:
+            return self._read(coming)
+        estimates, part = self._trusted(coming)
+        self.weights[coming] *= part[:, 0]
+        return part * estimates
 
     def _most_active(self):
         """The `heads` rows touched most often, in ascending order."""
@@ -319,7 +327,9 @@ class HeadTail(Description[HeadTailStore]):
             raise ConfigurationError(
                 f"tail={self.tail!r}: give sketchlab.CountSketch(...) or CountMinSketch(...)"
             )
-        if getattr(self.tail, "row_weights", False):
+        if self.shrink:
+            object.__setattr__(self, "row_weights", True)
+        elif getattr(self.tail, "row_weights", False):
             raise ConfigurationError(
                 "tail has row_weights=True: give row_weights to HeadTail, they are for all rows"
             )
@@ -333,6 +343,17 @@ class HeadTail(Description[HeadTailStore]):
                 'leave out clean and give the tail decay="global"'
             )
         object.__setattr__(self, "tail", replace(self.tail, decay="global"))
+
+    @property
+    def shrink(self) -> bool:
+        """True where the tail's answers are shrunken; the head's are exact."""
+        return getattr(self.tail, "shrink", False)
+
+    def unweighted_tail(self) -> CountSketch | CountMinSketch:
+        """The tail without row weights, which are kept for all rows together."""
+        if isinstance(self.tail, CountSketch) and self.tail.shrink:
+            return replace(self.tail, shrink=False, row_weights=False)
+        return self.tail
 
     @property
     def signed(self) -> bool:  # type: ignore[override]

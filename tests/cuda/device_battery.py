@@ -284,6 +284,7 @@ def test_unknown_stores_are_refused(live):
         "Adagrad nmf-lazy",
         "Adam q8-global sm3",
         "Adam cs-lazy mean",
+        "Adam cs-shrunken cms-conservative",
     ],
 )
 def test_states_go_to_the_host_and_back(case, tmp_path):

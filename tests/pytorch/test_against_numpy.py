@@ -19,6 +19,11 @@ PAIRS = {
         sl.CountSketch(row_weights=True, seed=2**64 - 1),
         sl.CountMinSketch(conservative=True),
     ),
+    "shrunken, conservative": (
+        sl.CountSketch(shrink=True, seed=3),
+        sl.CountMinSketch(conservative=True),
+    ),
+    "shrunken tail, exact": (sl.HeadTail(tail=sl.CountSketch(shrink=True, seed=2)), sl.Dense()),
     "8 bit, rank 1": (sl.Quantized(), sl.Rank1()),
     "bucket, SM3": (sl.CountSketch(decay="bucket"), sl.SM3()),
     "exact, means": (sl.Dense(), sl.BucketMean(seed=4)),

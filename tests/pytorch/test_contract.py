@@ -67,6 +67,8 @@ def test_min_numel_is_an_option_of_a_group():
     [
         (sl.CountSketch(decay="global"), sl.Dense(decay="global")),
         (sl.CountSketch(row_weights=True), sl.Dense(row_weights=True)),
+        (sl.CountSketch(shrink=True), sl.Dense(row_weights=True)),
+        (sl.HeadTail(tail=sl.CountSketch(shrink=True)), sl.Dense(row_weights=True)),
         (sl.CountSketch(decay="bucket"), sl.Dense()),
         (sl.Dense(decay="global"), sl.Dense(decay="global")),
     ],

@@ -38,6 +38,11 @@ BAD_OPTIONS = {
         {"m": sl.CountMinSketch()},
         "CountMinSketch holds non-negative values, Adam's m is signed",
     ),
+    "shrunken second moment": (
+        slt.Adam,
+        {"v": sl.CountSketch(shrink=True)},
+        "v=CountSketch.*first moment",
+    ),
     "no store": (slt.Adam, {"v": "sketch"}, "v='sketch': give a store"),
     "weight decay in the place of m": (slt.Adam, {"m": 0.01}, "m=0.01: give a store"),
     "lr": (slt.SGD, {"lr": -1.0}, "lr=-1.0"),

@@ -51,6 +51,7 @@ STORES = {
         "m": sl.HeadTail(tail=sl.CountSketch(seed=2**64 - 1)),
         "v": sl.HeadTail(tail=sl.CountMinSketch(), rows="frequent", every=2),
     },
+    "shrunken": {"m": sl.CountSketch(shrink=True)},
     "cleaned": {"v": sl.CountMinSketch(clean=sl.Clean(0.5, 2))},
     "8 bit, rank 1": {"m": sl.Quantized(), "v": sl.Rank1()},
 }

@@ -2,7 +2,8 @@
 
 A step is (1) equal rows summed, (2) every auxiliary variable advanced where rows share its cells,
 (3) in one pass over the rows: the variables read, the rule applied, the parameters moved. Under
-``bucket`` decay (2) comes last, as its answers are of the cells before it. The result is the same
+``bucket`` decay, and where answers are shrunken, (2) comes last, as these are of the cells before
+it. The result is the same
 to the bit for any number of threads.
 """
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlab.kernels.cpu.advance import advance
-from sketchlab.kernels.cpu.views import ADD, GIVEN, NO_ROWS, Now, unkept
+from sketchlab.kernels.cpu.views import ADD, GIVEN, now_of_cells, unkept
 from sketchlab.rules import Moment
 from sketchlab.stores import CellStore
 from sketchlab.stores.bucket_mean import BucketMeanStore
@@ -55,13 +55,8 @@ def advance_moment(store, step, space):
 
 @advance_moment.register(CellStore)
 def _(store, step, space):
-    number = store.dtype.type
-    gain = number(store.begin_step(step.keep, step.gain))
-    store.touch(step.rows, gain)
-    view = space.view(store, step.moment)
-    places = store.places(step.rows) if view.heads else NO_ROWS
-    less = number(store.row_keep_less_one(step.keep))
-    return view, Now(less, gain, store.scales(step.rows), places)
+    now = now_of_cells(store, step)
+    return space.view(store, step.moment), now
 
 
 @advance_moment.register(BucketMeanStore)

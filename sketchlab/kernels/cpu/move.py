@@ -5,8 +5,9 @@ from numba import prange
 from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.columns import advance_own
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
+from sketchlab.kernels.cpu.shrunken import read_shrunken
 from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
-from sketchlab.kernels.cpu.views import BUCKET, GIVEN, OWN, UNKEPT
+from sketchlab.kernels.cpu.views import BUCKET, GIVEN, OWN, SHRUNKEN, UNKEPT
 from sketchlab.kernels.numba_private import inlined
 from sketchlab.kernels.rule import update
 from sketchlab.rules import usable
@@ -44,6 +45,10 @@ def read_moment(view, now, work, rows, start, stop, tile_rows, gradient, ordered
             answer[c] = answers[first + c]
     else:
         slots, signs = work.slots[view.place], work.signs[view.place]
+        if view.mode == SHRUNKEN:
+            return read_shrunken(
+                view, now, slots, signs, start, stop, tile_rows, gradient, ordered, answer
+            )
         read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer)
         if view.mode == BUCKET:
             advance_own(answer, gradient, view.squared, now.keep_less_one, now.gain)

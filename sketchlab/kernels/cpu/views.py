@@ -6,6 +6,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab import hashing
+from sketchlab.stores.shrinkage import median_variance
 
 __all__ = [
     "ADD",
@@ -15,6 +16,7 @@ __all__ = [
     "LAZY",
     "NO_ROWS",
     "OWN",
+    "SHRUNKEN",
     "UNKEPT",
     "Now",
     "View",
@@ -22,14 +24,15 @@ __all__ = [
     "answers_first",
     "is_written",
     "locate",
+    "now_of_cells",
     "unkept",
     "view_of_cells",
 ]
 
 # How a step advances a moment. UNKEPT: the rule keeps none. GIVEN: the cells are answers already,
 # one for each row of the step. OWN: every row of the table has a cell to itself. The others say how
-# the cells of a sketch change.
-UNKEPT, GIVEN, OWN, ADD, LAZY, BUCKET, CONSERVATIVE = range(7)
+# the cells of a sketch change; SHRUNKEN is ADD with answers that come first.
+UNKEPT, GIVEN, OWN, ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN = range(8)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
 NO_ROWS = np.empty(0, np.int64)
@@ -48,6 +51,7 @@ class View(NamedTuple):
     squared: bool
     heads: int  # cells below this number belong to one row each, and are its only one
     width: int
+    variance: float  # of a shrunken answer's noise, over that of one reading
 
 
 class Now(NamedTuple):
@@ -57,6 +61,8 @@ class Now(NamedTuple):
     gain: np.floating
     scales: np.ndarray  # (k,), or (1,) for all: from the divided table's answers to the store's
     places: np.ndarray  # (k,): rows' cells in the head or -1; (0,) without a head
+    past: np.ndarray  # (k,): rows' weights before the step, where answers are shrunken; else (0,)
+    full: np.floating  # the weight of a row that every step touches
 
 
 class Work(NamedTuple):
@@ -72,9 +78,35 @@ class Work(NamedTuple):
 
 def unkept(cells):
     """The view of a moment that is not kept, and its numbers."""
-    zero = cells.dtype.type(0)
-    view = View(cells, _NO_HASHES, UNKEPT, place=0, median=False, squared=False, heads=0, width=0)
-    return view, Now(zero, zero, _ONE[cells.dtype], NO_ROWS)
+    zero, one = cells.dtype.type(0), _ONE[cells.dtype]
+    view = View(
+        cells,
+        _NO_HASHES,
+        UNKEPT,
+        place=0,
+        median=False,
+        squared=False,
+        heads=0,
+        width=0,
+        variance=0.0,
+    )
+    return view, Now(zero, zero, one, NO_ROWS, one[:0], zero)
+
+
+def now_of_cells(store, step):
+    """Begin a step of a store made of cells: its numbers."""
+    number, rows = store.dtype.type, step.rows
+    gain = number(store.begin_step(step.keep, step.gain))
+    past = store.weights[rows] if store.shrunken else _ONE[store.dtype][:0]
+    store.touch(rows, gain)
+    return Now(
+        number(store.row_keep_less_one(step.keep)),
+        gain,
+        _ONE[store.dtype] if store.shrunken else store.scales(rows),
+        store.places(rows) if store.heads else NO_ROWS,
+        past,
+        number(store.multiplier * store.full_weight),
+    )
 
 
 def view_of_cells(store, moment):
@@ -84,13 +116,21 @@ def view_of_cells(store, moment):
     return View(
         store.flat_cells,
         store.constants,
-        mode=CONSERVATIVE if store.conservative else _MODES[store.decay],
+        mode=_mode(store),
         place=int(moment.squared),
         median=store.description.signed,
         squared=moment.squared,
         heads=store.heads,
         width=store.width,
+        variance=median_variance(store.depth) if store.shrunken else 0.0,
     )
+
+
+def _mode(store):
+    """How the cells of a sketch change."""
+    if store.shrunken:
+        return SHRUNKEN
+    return CONSERVATIVE if store.conservative else _MODES[store.decay]
 
 
 @register_jitable
@@ -102,7 +142,7 @@ def is_written(view):
 @register_jitable
 def answers_first(view):
     """Whether a step reads the answers before it changes the cells."""
-    return view.mode == BUCKET
+    return view.mode == BUCKET or view.mode == SHRUNKEN
 
 
 @register_jitable

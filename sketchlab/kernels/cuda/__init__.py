@@ -7,6 +7,7 @@
 ``advance``, ``factors``  the kernels that advance sketches and rank-one stores
 ``row_wise``, ``sm3``,    views and kernels of the stores of these names
 ``quantized``, ``means``
+``shrunken``              what is measured before a step of a shrunken sketch
 ``views``, ``active``     stores and active rows as kernels see them, each kind a type
 ``sorting``               a stable radix sort, which groups equal rows
 ``arrays``, ``inputs``    device arrays: the callers', and those of stores

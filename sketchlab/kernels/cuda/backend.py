@@ -29,7 +29,8 @@ class CUDA(Backend):
     auxiliary variable in a sketch its cells advanced: changes that depend on answers written
     down first, (k, dim), then added by atomics; (3) one kernel that reads the variables, applies
     the rule and moves the parameters. Exact variables are advanced in (3), where they are read;
-    sketches with ``bucket`` decay after it, as their answers are of the cells before the step.
+    sketches with ``bucket`` decay and shrunken ones after it, as their answers are of the cells
+    before the step; what shrinks these is measured in (2).
     A row's gradients are summed whenever its gradient is needed.
 
     A dense step never stores a value of an auxiliary variable for each parameter. With exact

@@ -28,7 +28,7 @@ def mean_at(view, row, j, c):
     return bucket_mean(view.full, view.sums.cells[slot, c], view.weights.cells[slot, 0])
 
 
-def _of_means(view, row, c, gradient):
+def _of_means(view, i, row, c, gradient):
     answer = mean_at(view, row, 0, c)
     for j in range(1, len(view.sums.constants) // 4):
         answer = lower(answer, mean_at(view, row, j, c))

@@ -21,6 +21,6 @@ def move(h, table, active, items, grads, first, second):
         if row >= 0:
             for c in range(first_column(), table.shape[1], column_step()):
                 g = gradient_at(active, grads, i, c)
-                m = moment_at(first, row, c, g)
-                v = usable(True, moment_at(second, row, c, g), zero)
+                m = moment_at(first, i, row, c, g)
+                v = usable(True, moment_at(second, i, row, c, g), zero)
                 table[row, c] = update(h, table[row, c], g, m, v)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
-from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, sm3, sorting
+from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, shrunken, sm3, sorting
 from sketchlab.kernels.cuda.driver import Launcher
 from sketchlab.kernels.cuda.elementwise import fill
 from sketchlab.kernels.cuda.means import Means
@@ -32,6 +32,7 @@ from sketchlab.stores.head_tail import HeadTailStore
 from sketchlab.stores.quantized import QuantizedStore
 from sketchlab.stores.rank1 import Rank1Store
 from sketchlab.stores.row_wise import RowWiseStore
+from sketchlab.stores.shrinkage import median_variance
 from sketchlab.stores.sketches import SketchStore
 from sketchlab.stores.sm3 import SM3Store
 
@@ -211,6 +212,38 @@ class OwnedSketchPlan(SketchPlan):
         run.rows(advance.change_owned_cells, self.entries, self.store.dim, *arguments)
 
 
+class ShrunkenPlan(SketchPlan):
+    """What the answers are made of is measured first; they are read before anything is added."""
+
+    def reserve(self, items):
+        """Ask for what is measured of each row, too."""
+        super().reserve(items)
+        array, dtype = self.scratch.array, self.store.dtype
+        self.sums = array("sums of squares", (items, 2, shrunken.LANES), np.float64)
+        self.parts = array("trusted parts", (items,), dtype)
+        self.scales = array("scales", (items,), dtype)
+
+    def advance(self, active, items, grads, moment, keep, gain):
+        """Measure; the view of the store's answers."""
+        store, run, number = self.store, self.run, self.store.dtype.type
+        gain = number(store.begin_step(keep, gain))
+        full = number(store.multiplier * store.full_weight)
+        view = self._view(moment, RowWeights(full, store.weights.raw))
+        if items:
+            found = self.sums, self.parts, self.scales
+            variance = np.float64(median_variance(store.depth))
+            run.rows(shrunken.sum_squares, items, shrunken.LANES, view, active, items, self.sums)
+            run.flat(shrunken.find_parts, items, view, variance, active, items, gain, *found)
+            run.flat(advance.touch_rows, items, store.weights.raw, active, items, gain)
+            less = _keep_less_one(store, keep)
+            self.later = advance.Plain(gain), view, active, items, grads, less
+        return shrunken.ShrunkenAnswers(view, self.parts, self.scales, gain)
+
+
+class OwnedShrunkenPlan(ShrunkenPlan, OwnedSketchPlan):
+    """The same without atomics on numbers."""
+
+
 class TouchPlan(SketchPlan):
     """Weights of buckets: each touch adds the gain."""
 
@@ -343,5 +376,8 @@ plan_for.register(QuantizedStore, QuantizedPlan)
 @plan_for.register(SketchStore)
 @plan_for.register(HeadTailStore)
 def _plan_of_sketch(store, items, tools):
-    kind = OwnedSketchPlan if tools.deterministic and not store.conservative else SketchPlan
+    plain, owned = SketchPlan, OwnedSketchPlan
+    if store.shrunken:
+        plain, owned = ShrunkenPlan, OwnedShrunkenPlan
+    kind = owned if tools.deterministic and not store.conservative else plain
     return kind(store, items, tools)

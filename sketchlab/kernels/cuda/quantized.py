@@ -65,7 +65,7 @@ def code_blocks_anew(view, active, items, grads, keep_less_one, gain):
                 scales[row, b] = largest
 
 
-def _of_codes(view, row, c, gradient):
+def _of_codes(view, i, row, c, gradient):
     return view.multiplier * decoded(view, row, c)
 
 

@@ -32,7 +32,7 @@ def move_row_values(view, active, items, grads, keep_less_one, gain):
             values[row] += lazy_change(values[row], mean, keep_less_one)
 
 
-def _of_row(view, row, c, gradient):
+def _of_row(view, i, row, c, gradient):
     return view.multiplier * view.values[row]
 
 

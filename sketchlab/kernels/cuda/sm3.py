@@ -71,7 +71,7 @@ def raise_column_bounds(columns, partial):
             columns[c] = higher(columns[c], partial[part, c])
 
 
-def _of_bounds(view, row, c, gradient):
+def _of_bounds(view, i, row, c, gradient):
     return view.multiplier * smaller_bound(view.rows[row], view.columns[c])
 
 

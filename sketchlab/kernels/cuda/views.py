@@ -39,6 +39,7 @@ __all__ = [
     "moment_at",
     "read",
     "sign_of",
+    "signed_cell",
     "slot_of",
 ]
 
@@ -252,29 +253,29 @@ def row_scale(weights, multiplier, row):
     """What turns the divided table's answers for a row into the store's."""
 
 
-def _of_sketch(view, row, c, gradient):
+def _of_sketch(view, i, row, c, gradient):
     return row_scale(view.weights, view.multiplier, row) * read(view, row, c)
 
 
-def _of_own(view, row, c, gradient):
+def _of_own(view, i, row, c, gradient):
     before = view.before
     added = contribution(before.squared, view.gain, gradient)
     value = own_cell(read(before, row, c), added, view.keep_less_one)
     return before.multiplier * value
 
 
-def _of_private(view, row, c, gradient):
+def _of_private(view, i, row, c, gradient):
     added = contribution(view.squared, view.gain, gradient)
     value = own_cell(view.cells[row, c], added, view.keep_less_one)
     view.cells[row, c] = value
     return row_scale(view.weights, view.multiplier, row) * value
 
 
-def _of_factors(view, row, c, gradient):
+def _of_factors(view, i, row, c, gradient):
     return read(view, row, c)
 
 
-def _of_none(view, row, c, gradient):
+def _of_none(view, i, row, c, gradient):
     return gradient  # of the right type; the rule does not look
 
 
@@ -291,5 +292,5 @@ MOMENTS = {
 
 
 @by_type(MOMENTS)
-def moment_at(view, row, c, gradient):
-    """The moment of column c of a row, after its step; private cells take it here."""
+def moment_at(view, i, row, c, gradient):
+    """The moment of column c of item i, which is `row`, after its step; private cells take it."""

@@ -1,0 +1,123 @@
+"""Shrunken answers: how far a row's readings agree, and what is joined with its gradient.
+
+See `CellStore.shrunken_answers`.
+"""
+
+import numpy as np
+from numba.extending import register_jitable
+
+from sketchlab.kernels.cpu.tiles import read_tile
+from sketchlab.stores.arithmetic import (
+    contribution,
+    joined,
+    median_of_three,
+    trusted_part,
+    weighted_scale,
+)
+
+__all__ = ["read_shrunken"]
+
+# Sums in any order are vectorised. A row is summed by one thread, in one order on one machine.
+_SUMS = {"reassoc", "contract"}
+# Between these a sum of squares is good in single precision, which takes half of the time.
+_SMALL, _LARGE = 1e-30, 1e30
+
+
+@register_jitable
+def squares_of_three(first, sign1, second, sign2, third, sign3):
+    """The square of the mean of three signed runs, and the mean of their squares."""
+    share = first.dtype.type(1 / 3)
+    found = sums_of_three(first, share * sign1, second, share * sign2, third, share * sign3)
+    square_of_mean, mean_square = np.float64(found[0]), np.float64(found[1])
+    if not _SMALL < mean_square < _LARGE:
+        third_part = np.float64(1 / 3)
+        shares = third_part * sign1, third_part * sign2, third_part * sign3
+        return sums_of_three(first, shares[0], second, shares[1], third, shares[2])
+    return square_of_mean, mean_square
+
+
+@register_jitable(fastmath=_SUMS)
+def sums_of_three(first, share1, second, share2, third, share3):
+    """The same, in the type of the shares, which are 1/3 with the signs."""
+    square_of_mean = total = share1 - share1
+    for c in range(first.size):
+        a, b, d = share1 * first[c], share2 * second[c], share3 * third[c]
+        mean = a + b + d
+        square_of_mean += mean * mean
+        total += a * a + b * b + d * d
+    return square_of_mean, total / abs(share1)
+
+
+@register_jitable(fastmath=_SUMS)
+def squares(readings, start, stop):
+    """The same of the columns from `start` to `stop` of any number of runs, in double precision."""
+    square_of_mean = mean_square = 0.0
+    depth = readings.shape[0]
+    share = 1 / depth
+    for c in range(start, stop):
+        mean = 0.0
+        for j in range(depth):
+            reading = np.float64(readings[j, c])
+            mean += share * reading
+            mean_square += reading * reading
+        square_of_mean += mean * mean
+    return square_of_mean, share * mean_square
+
+
+@register_jitable
+def part_of(view, now, slots, i, measured):
+    """Which part of row number i's answer to trust."""
+    number = view.cells.dtype.type
+    if slots[0, i] < view.heads:
+        return number(1)
+    if now.past[i] == 0:
+        return number(0)  # never touched: what is read is noise
+    return number(trusted_part(view.variance, view.constants.shape[0], *measured))
+
+
+@register_jitable
+def join_middle_of_three(first, sign1, second, sign2, third, sign3, part, gradient, gain, answer):
+    """Join the trusted part of a median with a gradient."""
+    for c in range(answer.size):
+        median = median_of_three(sign1 * first[c], sign2 * second[c], sign3 * third[c])
+        answer[c] = joined(part, median, contribution(False, gain, gradient[c]))
+
+
+@register_jitable
+def join(part, gradient, gain, answer):
+    """Join the trusted part of an answer with a gradient."""
+    for c in range(answer.size):
+        answer[c] = joined(part, answer[c], contribution(False, gain, gradient[c]))
+
+
+@register_jitable
+def read_shrunken(view, now, slots, signs, start, stop, tile_rows, gradient, ordered, answer):
+    """The answers of a tile in a step that is yet to add its gradients; what to multiply them by.
+
+    `ordered` is scratch, as for `read_tile`.
+    """
+    cells, dim, gain = view.cells, view.cells.shape[1], now.gain
+    number = cells.dtype.type
+    one = number(1)
+    if view.constants.shape[0] == 3 and tile_rows == 1:
+        first, second = cells[slots[0, start]], cells[slots[1, start]]
+        third = cells[slots[2, start]]
+        sign1, sign2 = number(signs[0, start]), number(signs[1, start])
+        sign3 = number(signs[2, start])
+        measured = squares_of_three(first, sign1, second, sign2, third, sign3)
+        part = part_of(view, now, slots, start, measured)
+        join_middle_of_three(
+            first, sign1, second, sign2, third, sign3, part, gradient, gain, answer
+        )
+        return weighted_scale(one, now.full, joined(part, now.past[start], gain))
+    read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer)
+    for i in range(start, stop):
+        begin, end = (i - start) * dim, (i - start + 1) * dim
+        # the median has reordered the readings of each column, which their sums do not see
+        part = part_of(view, now, slots, i, squares(ordered, begin, end))
+        row = answer[begin:end]
+        join(part, gradient[begin:end], gain, row)
+        scale = weighted_scale(one, now.full, joined(part, now.past[i], gain))
+        for c in range(dim):
+            row[c] *= scale
+    return one
