@@ -5,7 +5,7 @@ from analysis.lab.found import found
 # the order of docs/results.md
 _FIRST = (
     "language-model", "recurrent-language-model", "wikitext-lstm", "lm1b-lstm", "gap-against-what",
-    "gap-against-steps", "head-tail", "pairings", "pareto",
+    "gap-against-steps", "masked-language-model", "head-tail", "pairings", "pareto",
     "approximation-error", "cleaning", "power-law-curves", "dense-layers",
     "extreme-classification", "batch-time", "memory", "many-classes", "store-map",
     "first-moment-map", "speed", "cold-start", "gpu-speed",

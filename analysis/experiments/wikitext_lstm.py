@@ -5,12 +5,14 @@ An LSTM language model in PyTorch of which only the embedding's state is sketche
 parameters of the best one.
 """
 
+from pathlib import Path
+
 import sketchlab as sl
 from analysis.lab.study import Table
 from analysis.theory.published import perplexity_to_exact
 from analysis.training import comparison, wikitext
 from analysis.training.curves import mean_curve, on_the_way
-from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, PAPER, Variant
+from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, PAPER, Variant, shrunken
 
 _EXACT = sl.Dense(decay="lazy")
 _WEIGHTED = sl.CountSketch(compression=COMPRESSION, depth=DEPTH, row_weights=True)
@@ -30,6 +32,8 @@ VARIANTS = (
         v=_CONSERVATIVE,
         options={"clip": "feasible"},
     ),
+    shrunken(5),
+    shrunken(20),
     BY_NAME["Adam CS-V (paper: lazy)"],
     Variant("Adam", "LR-NMF-V", "global", m=_EXACT, v=sl.Rank1(decay="global")),
     Variant("Adam", "no M", "exact, lazy", v=_EXACT),
@@ -40,6 +44,15 @@ VARIANTS = (
     BY_NAME["Momentum CS (released code: bucket)"],
     BY_NAME["Momentum CS (linear: global)"],
     Variant("Momentum", "CS", f"{LINEAR}: row weights", m=_WEIGHTED),
+    *(
+        Variant(
+            "Momentum",
+            "CS",
+            f"{LINEAR}: shrunken, {compression}x",
+            m=sl.CountSketch(compression=compression, depth=DEPTH, shrink=True),
+        )
+        for compression in (5, 20)
+    ),
     Variant("Momentum", "no M", "SGD"),
 )
 _TABLES = {"Momentum": "3", "Adam": "4"}
@@ -90,12 +103,21 @@ SIZES = {
 
 def _common(options):
     options.refuse_steps("wikitext-lstm")
-    size = SIZES[options.mode]
+    size = SIZES[options.mode] | {"words": _words(options)}
     return {
+        "words": size["words"],
         "base_rates": size["base_rates"],
         "device": wikitext.device(size["device"]),
         "common": wikitext.constants(size, options.corpus),
     }
+
+
+def _words(options):
+    """What is kept of the text: a folder's own vocabulary, but for the quick version."""
+    words = SIZES[options.mode]["words"]
+    if options.mode == "full" and options.corpus and Path(options.corpus).is_dir():
+        return words | {"vocabulary": None}
+    return words
 
 
 def _more(_, results):
@@ -122,10 +144,10 @@ def present(configuration, summary):
         f"{configuration['dropout']}, batches of {common['batch']} × {common['segment']} words, "
         "full softmax. The paper: Wikitext-2, 2,088,628 words and vocabulary 33,278, 2 layers of "
         "672, dropout 0.5, 40 epochs.",
-        f"Only the embedding is kept as a row says (sketches {COMPRESSION}x smaller, depth "
-        f"{DEPTH}), and only its state is counted; decoder and LSTM have exact state of the same "
-        "family in every row. No M: the embedding has no first moment (RMSprop; SGD at the rate "
-        "that momentum comes to).",
+        f"Only the embedding is kept as a row says (sketches {COMPRESSION}x smaller unless it says "
+        f"more, depth {DEPTH}), and only its state is counted; decoder and LSTM have exact state "
+        "of the same family in every row. No M: the embedding has no first moment (RMSprop; SGD at "
+        "the rate that momentum comes to).",
         f"The rate is divided by {wikitext.CUT:g} after every epoch that is no better on "
         f"validation text{_end(configuration)}. Test: with the parameters of the best epoch.",
         "Validation: perplexity after a fifth of the epochs, half of them and the best. To exact: "

@@ -77,6 +77,14 @@ def _cms(decay, conservative=False):
     )
 
 
+def shrunken(compression):
+    """Adam with a shrunken first moment and a conservative second one, both so much smaller."""
+    m = sl.CountSketch(compression=compression, depth=DEPTH, shrink=True)
+    v = sl.CountMinSketch(compression=compression, depth=DEPTH, conservative=True)
+    form = f"{LINEAR}: shrunken M, conservative, clip, {compression}x"
+    return Variant("Adam", "CS-MV", form, m, v, {"clip": "feasible"})
+
+
 _EXACT = sl.Dense(decay="lazy")
 
 VARIANTS = (

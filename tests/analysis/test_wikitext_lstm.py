@@ -114,6 +114,20 @@ def test_published_size(corpus_file, monkeypatch):
     assert configuration["common"]["corpus"]["train"] == 9_600
 
 
+def test_a_folders_own_vocabulary_is_kept(tmp_path, monkeypatch):
+    words = " ".join(f"w{number}" for number in range(12_000))
+    for name in ("train.txt", "valid.txt", "test.txt"):
+        (tmp_path / name).write_text(words)
+    known = {}
+    for quick in (True, False):
+        asked = Options(quick=quick, corpus=str(tmp_path))
+        configuration, _ = experiment.EXPERIMENT.configure(asked)
+        known[quick] = configuration["common"]["corpus"]["vocabulary"]
+        run = wikitext.settings(configuration, experiment.VARIANTS[0], 0.1, 1)
+        assert run["words"] == configuration["words"]
+    assert known == {True: 3_000, False: 12_002}  # <unk> and <eos> besides
+
+
 def test_published_size_is_refused_where_there_is_none(capsys):
     assert main(["run", "--paper", "wikitext-lstm", "memory"]) == 2
     assert "--paper: memory cannot be run in the published size" in capsys.readouterr().err
