@@ -9,6 +9,7 @@ from functools import partial
 
 import sketchlab as sl
 from analysis.lab.study import Experiment, Table
+from analysis.theory.published import STEPS
 from analysis.training import comparison, gaps, lm1b
 from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, Variant
 
@@ -27,10 +28,6 @@ VARIANTS = (
     Variant("Adam", "no M, CMS conservative", f"{LINEAR}: global; both tables", v=_CONSERVATIVE),
 )
 _SKETCHED = {VARIANTS[1].name: ("embedding",)}
-#: Steps of the published runs: 40 epochs of 2,088,628 words in batches of 20 × 35, and 5 epochs of
-#: about 0.8 billion in batches of 1,024 × 20.
-PUBLISHED_STEPS = {"Wikitext-2": 119_000, "LM1B": 190_000}
-
 SIZES = {
     "full": {
         "dim": 64,
@@ -103,7 +100,7 @@ def _fit(points):
     law = gaps.power_law(known) if known else None
     if law is None:
         return None
-    at = {name: list(law.at(steps)) for name, steps in PUBLISHED_STEPS.items()}
+    at = {name: list(law.at(steps)) for name, steps in STEPS.items()}
     return {**law._asdict(), "slopes": list(law.slopes()), "at": at}
 
 
@@ -138,19 +135,19 @@ def present(configuration, summary):
           []),
     ]  # fmt: skip
     columns = ("state", *(f"{length} epochs" for length in lengths), "exponent")
-    columns += tuple(f"{name}'s length" for name in PUBLISHED_STEPS)
+    columns += tuple(f"{name}'s length" for name in STEPS)
     return Table(EXPERIMENT.title, columns, rows, notes)
 
 
 def _lengths():
-    return ", ".join(f"{name} {steps:,}" for name, steps in PUBLISHED_STEPS.items())
+    return ", ".join(f"{name} {steps:,}" for name, steps in STEPS.items())
 
 
 def _extrapolated(fit):
     if fit is None:
-        return ("none",) * (1 + len(PUBLISHED_STEPS))
+        return ("none",) * (1 + len(STEPS))
     low, high = fit["slopes"]
-    found = (fit["at"][name] for name in PUBLISHED_STEPS)
+    found = (fit["at"][name] for name in STEPS)
     return (
         f"{fit['slope']:.2f} ({low:.2f} to {high:.2f})",
         *(f"{100 * gap:+.1f} ({100 * a:.1f} to {100 * b:.1f}) %" for gap, a, b in found),
