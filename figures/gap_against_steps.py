@@ -5,11 +5,9 @@ import math
 import numpy as np
 
 from analysis.theory.published import STEPS, perplexity_to_exact
-from analysis.training.gaps import PowerLaw
 from figures.common import style
 from figures.common.figure import Figure
 
-_LAW = PowerLaw._fields
 LABELS = ("CS-MV, embedding", "CS-MV, both tables", "no M, CMS conservative, both")
 
 
@@ -34,11 +32,9 @@ def draw(study):
 
 def _line(axes, way, look):
     """The fitted power law, from the first point to the longest published length."""
-    law = PowerLaw(*(way["fit"][name] for name in _LAW))
-    first, last = way["points"][0]["steps"], way["points"][-1]["steps"]
-    steps = np.geomspace(first, max(STEPS.values()), 60)
-    middle, low, high = 100 * np.array([law.at(each) for each in steps]).T
-    inside = steps <= last
+    steps, middle, low, high = np.array(way["fit"]["line"]).T
+    middle, low, high = 100 * middle, 100 * low, 100 * high
+    inside = steps <= way["points"][-1]["steps"]
     axes.plot(steps[inside], middle[inside], color=look.color, linewidth=0.8)
     axes.plot(steps[~inside], middle[~inside], color=look.color, linewidth=0.8, linestyle=":")
     axes.fill_between(steps, low, np.minimum(high, 3 * middle[0]), color=look.color, alpha=0.12)

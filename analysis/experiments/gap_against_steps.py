@@ -7,13 +7,12 @@ the published lengths would lie if it went on.
 
 from functools import partial
 
-import sketchlab as sl
+import numpy as np
+
 from analysis.lab.study import Experiment, Table
 from analysis.theory.published import STEPS
 from analysis.training import comparison, gaps, lm1b
-from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, Variant
-
-_CONSERVATIVE = sl.CountMinSketch(compression=COMPRESSION, depth=DEPTH, conservative=True)
+from analysis.training.variants import BY_NAME, WITHOUT_M
 
 
 def _cs_mv(what):
@@ -25,23 +24,19 @@ VARIANTS = (
     BY_NAME["Adam exact (lazy)"],
     _cs_mv("embedding"),
     _cs_mv("both tables"),
-    Variant("Adam", "no M, CMS conservative", f"{LINEAR}: global; both tables", v=_CONSERVATIVE),
+    WITHOUT_M[1]._replace(form="linear: global; both tables"),
 )
 _SKETCHED = {VARIANTS[1].name: ("embedding",)}
 SIZES = {
     "full": {
-        "dim": 64,
-        "width": 128,
-        "device": "cpu",
+        **lm1b.SMALL["full"],
         "words": {"vocabulary": None, "train": 200_000, "validation": 5_000, "test": 20_000},
         "lengths": [1, 2, 4, 8],
         "tries": 4,
         "replicates": 3,
     },
     "quick": {
-        "dim": 32,
-        "width": 64,
-        "device": "cpu",
+        **lm1b.SMALL["quick"],
         "words": {"vocabulary": 8_000, "train": 30_000, "validation": 3_000, "test": 6_000},
         "lengths": [1, 2, 4],
         "tries": 3,
@@ -95,13 +90,15 @@ def summarise(configuration, result_of):
 
 
 def _fit(points):
-    """The power law of gaps by steps, and what it says of the published lengths."""
+    """The power law of gaps by steps, what it says of the published lengths, and its line."""
     known = [(point["steps"], gap) for point in points for gap in point["gaps"] if gap is not None]
     law = gaps.power_law(known) if known else None
     if law is None:
         return None
     at = {name: list(law.at(steps)) for name, steps in STEPS.items()}
-    return {**law._asdict(), "slopes": list(law.slopes()), "at": at}
+    places = np.geomspace(points[0]["steps"], max(STEPS.values()), 40).tolist()
+    line = [[steps, *law.at(steps)] for steps in places]
+    return {"slope": law.slope, "slopes": list(law.slopes()), "at": at, "line": line}
 
 
 def present(configuration, summary):

@@ -37,18 +37,14 @@ _SKETCHED = dict(
 )
 SIZES = {
     "full": {
-        "dim": 64,
-        "width": 128,
-        "device": "cpu",
+        **lm1b.SMALL["full"],
         "words": {"vocabulary": None, "train": 200_000, "validation": 5_000, "test": 20_000},
         "epochs": 3,
         "tries": 4,
         "replicates": 3,
     },
     "quick": {
-        "dim": 32,
-        "width": 64,
-        "device": "cpu",
+        **lm1b.SMALL["quick"],
         "words": {"vocabulary": 8_000, "train": 20_000, "validation": 3_000, "test": 6_000},
         "epochs": 3,
         "tries": 3,

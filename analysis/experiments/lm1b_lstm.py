@@ -6,53 +6,44 @@ An LSTM language model in PyTorch whose embedding and sampled softmax are both s
 
 from functools import partial
 
-import sketchlab as sl
 from analysis.lab.study import Table
 from analysis.theory.published import TABLES, perplexity_to_exact
 from analysis.training import comparison, lm1b
 from analysis.training.curves import mean_curve, on_the_way
-from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, Variant, shrunken
-
-_EXACT = sl.Dense(decay="lazy")
-_WEIGHTED = sl.CountSketch(compression=COMPRESSION, depth=DEPTH, row_weights=True)
-_CONSERVATIVE = sl.CountMinSketch(compression=COMPRESSION, depth=DEPTH, conservative=True)
+from analysis.training.variants import (
+    BY_NAME,
+    COMPRESSION,
+    DEPTH,
+    FACTORISED,
+    WEIGHTED,
+    WITHOUT_M,
+    shrunken,
+)
 
 VARIANTS = (
     BY_NAME["Adam exact (lazy)"],
     BY_NAME["Adam CS-MV (paper: lazy)"],
     BY_NAME["Adam CS-MV (released code: bucket)"],
-    Variant(
-        "Adam",
-        "CS-MV",
-        f"{LINEAR}: row weights, conservative, clip",
-        m=_WEIGHTED,
-        v=_CONSERVATIVE,
-        options={"clip": "feasible"},
-    ),
+    WEIGHTED,
     shrunken(5),
     shrunken(20),
     BY_NAME["Adam CS-V (paper: lazy)"],
-    Variant("Adam", "LR-NMF-V", "global", m=_EXACT, v=sl.Rank1(decay="global")),
-    Variant("Adam", "no M", "exact, lazy", v=_EXACT),
-    Variant("Adam", "no M, CMS conservative", f"{LINEAR}: global", v=_CONSERVATIVE),
+    FACTORISED,
+    *WITHOUT_M,
 )
 
 #: The full version is cut to what two cores train in an hour and a half; its tries are as long as
 #: its runs, since the rate that is best for fewer steps is too high for more.
 SIZES = {
     "full": {
-        "dim": 64,
-        "width": 128,
-        "device": "cpu",
+        **lm1b.SMALL["full"],
         "words": {"vocabulary": None, "train": 500_000, "validation": 10_000, "test": 20_000},
         "epochs": 5,
         "tries": 4,
         "replicates": 3,
     },
     "quick": {
-        "dim": 32,
-        "width": 64,
-        "device": "cpu",
+        **lm1b.SMALL["quick"],
         "words": {"vocabulary": 8_000, "train": 40_000, "validation": 3_000, "test": 6_000},
         "epochs": 5,
         "tries": 3,

@@ -12,38 +12,40 @@ from analysis.lab.study import Table
 from analysis.theory.published import perplexity_to_exact
 from analysis.training import comparison, wikitext
 from analysis.training.curves import mean_curve, on_the_way
-from analysis.training.variants import BY_NAME, COMPRESSION, DEPTH, LINEAR, PAPER, Variant, shrunken
+from analysis.training.variants import (
+    BY_NAME,
+    COMPRESSION,
+    DEPTH,
+    FACTORISED,
+    LINEAR,
+    PAPER,
+    WEIGHTED,
+    WITHOUT_M,
+    Variant,
+    shrunken,
+)
 
-_EXACT = sl.Dense(decay="lazy")
-_WEIGHTED = sl.CountSketch(compression=COMPRESSION, depth=DEPTH, row_weights=True)
 _LAZY_V = sl.CountMinSketch(compression=COMPRESSION, depth=DEPTH, decay="lazy")
-_CONSERVATIVE = sl.CountMinSketch(compression=COMPRESSION, depth=DEPTH, conservative=True)
+_WITHOUT_M, _WITHOUT_M_CONSERVATIVE = WITHOUT_M
 
 VARIANTS = (
     BY_NAME["Adam exact (lazy)"],
     BY_NAME["Adam CS-MV (paper: lazy)"],
     BY_NAME["Adam CS-MV (released code: bucket)"],
     BY_NAME["Adam CS-MV (linear: global)"],
-    Variant(
-        "Adam",
-        "CS-MV",
-        f"{LINEAR}: row weights, conservative, clip",
-        m=_WEIGHTED,
-        v=_CONSERVATIVE,
-        options={"clip": "feasible"},
-    ),
+    WEIGHTED,
     shrunken(5),
     shrunken(20),
     BY_NAME["Adam CS-V (paper: lazy)"],
-    Variant("Adam", "LR-NMF-V", "global", m=_EXACT, v=sl.Rank1(decay="global")),
-    Variant("Adam", "no M", "exact, lazy", v=_EXACT),
+    FACTORISED,
+    _WITHOUT_M,
     Variant("Adam", "no M, CMS", f"{PAPER}: lazy", v=_LAZY_V),
-    Variant("Adam", "no M, CMS conservative", f"{LINEAR}: global", v=_CONSERVATIVE),
+    _WITHOUT_M_CONSERVATIVE,
     BY_NAME["Momentum exact (lazy)"],
     BY_NAME["Momentum CS (paper: lazy)"],
     BY_NAME["Momentum CS (released code: bucket)"],
     BY_NAME["Momentum CS (linear: global)"],
-    Variant("Momentum", "CS", f"{LINEAR}: row weights", m=_WEIGHTED),
+    Variant("Momentum", "CS", f"{LINEAR}: row weights", m=WEIGHTED.m),
     *(
         Variant(
             "Momentum",

@@ -25,6 +25,11 @@ DECODED = 100
 #: The words that a table of this kind should have to be judged by.
 ENOUGH = 60_000
 
+#: Models that two cores can train.
+SMALL = {
+    "full": {"dim": 64, "width": 128, "device": "cpu"},
+    "quick": {"dim": 32, "width": 64, "device": "cpu"},
+}
 _MODEL = ("dim", "width", "epochs", "device", "words")
 
 

@@ -86,6 +86,24 @@ def shrunken(compression):
 
 
 _EXACT = sl.Dense(decay="lazy")
+_CONSERVATIVE = _cms(None, True)
+
+#: Adam with row weights in a linear sketch of the first moment, and a feasible clip.
+WEIGHTED = Variant(
+    "Adam",
+    "CS-MV",
+    f"{LINEAR}: row weights, conservative, clip",
+    m=sl.CountSketch(compression=COMPRESSION, depth=DEPTH, row_weights=True),
+    v=_CONSERVATIVE,
+    options={"clip": "feasible"},
+)
+#: Adam that keeps no first moment of what is sketched, exactly and not.
+WITHOUT_M = (
+    Variant("Adam", "no M", "exact, lazy", v=_EXACT),
+    Variant("Adam", "no M, CMS conservative", f"{LINEAR}: global", v=_CONSERVATIVE),
+)
+#: The second moment factorised, the first one exact.
+FACTORISED = Variant("Adam", "LR-NMF-V", "global", m=_EXACT, v=sl.Rank1(decay="global"))
 
 VARIANTS = (
     Variant("Momentum", "exact", "lazy", m=_EXACT),
