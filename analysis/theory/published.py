@@ -128,6 +128,10 @@ TABLES = {
     )
 }
 
+#: Steps of the runs in Tables 3 and 4 (40 epochs of 2,088,628 words, batches of 20 × 35), and in
+#: Table 9 (5 epochs of about 0.8 billion words, batches of 1,024 × 20).
+STEPS = {"Wikitext-2": 119_000, "LM1B": 190_000}
+
 #: Recall@100 of Table 10's text, with 16 meta-classifiers.
 RECALL_OF_16 = {"Adam": 0.6881, "CS-V": 0.6889}
 
@@ -143,3 +147,11 @@ MIDPOINT = 0.2
 
 #: Amazon, GB of one MACH classifier's training (text beside Table 10).
 AMAZON_GB = {"Adam": 4.0, "CS-V": 2.6}
+
+
+def perplexity_to_exact(number, state):
+    """A table's perplexity of a way to keep state against exact, as text; '' if it has none."""
+    perplexities = TABLES[number].of(PERPLEXITY)
+    if state not in perplexities:
+        return ""
+    return f"{perplexities[state] / perplexities['exact'] - 1:+.1%} ({number})".replace("%", " %")

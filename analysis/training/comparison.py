@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Callable
 from functools import partial
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
 from analysis.lab.study import Experiment, MissingRun, Table
@@ -132,6 +133,19 @@ class Comparison(NamedTuple):
             "state_bytes": results[0]["state_bytes"],
             **self.more(variant, results),
         }
+
+
+def stages_together(comparisons, result_of):
+    """Yield the stages of several comparisons, the same stage of all of them at a time."""
+    stages = (one.stages(result_of) for one in comparisons)
+    for lists in zip_longest(*stages, fillvalue=()):
+        yield list(chain(*lists))
+
+
+def workload_together(comparisons, cost):
+    """Return the cost of all runs of several comparisons, and their number."""
+    costs, numbers = zip(*(one.workload(cost) for one in comparisons), strict=True)
+    return sum(costs), sum(numbers)
 
 
 def experiment_on(

@@ -35,12 +35,17 @@ def optimizer(settings, table, seeds):
     seeds : iterator of int
         Every store takes one.
     """
-    stores = {
+    family = getattr(sl, settings["family"])
+    kept = stores(settings, seeds)
+    return family(table, settings["learning_rate"], **settings["options"], **kept)
+
+
+def stores(settings, seeds):
+    """Return the description of each moment's store, with one of the seeds each."""
+    return {
         moment: _description(settings["stores"][moment]).with_seed(next(seeds))
         for moment in sorted(settings["stores"])
     }
-    family = getattr(sl, settings["family"])
-    return family(table, settings["learning_rate"], **settings["options"], **stores)
 
 
 def exact(settings, table):

@@ -5,7 +5,6 @@ from which learning rates are searched.
 """
 
 from functools import partial
-from itertools import chain, zip_longest
 from types import ModuleType
 from typing import NamedTuple
 
@@ -120,10 +119,7 @@ def experiment(variants, sizes, *, also=lambda rows_of: {}, present=None, **rest
         }
 
     def stages(configuration, result_of):
-        """Yield the stages of all parts together."""
-        parts = (part.stages(result_of) for part in planned(configuration).values())
-        for lists in zip_longest(*parts, fillvalue=()):
-            yield list(chain(*lists))
+        return comparison.stages_together(planned(configuration).values(), result_of)
 
     def summarise(configuration, result_of):
         rows_of = {name: part.rows(result_of) for name, part in planned(configuration).items()}
@@ -139,9 +135,7 @@ def experiment(variants, sizes, *, also=lambda rows_of: {}, present=None, **rest
         return Table(rest["title"], COLUMNS, [table_row(*line) for line in lines], about)
 
     def workload(configuration):
-        loads = (part.workload(cost) for part in planned(configuration).values())
-        costs, numbers = zip(*loads, strict=True)
-        return sum(costs), sum(numbers)
+        return comparison.workload_together(planned(configuration).values(), cost)
 
     return Experiment(
         configure=configure,

@@ -77,7 +77,33 @@ def _cms(decay, conservative=False):
     )
 
 
+def shrunken(compression):
+    """Adam with a shrunken first moment and a conservative second one, both so much smaller."""
+    m = sl.CountSketch(compression=compression, depth=DEPTH, shrink=True)
+    v = sl.CountMinSketch(compression=compression, depth=DEPTH, conservative=True)
+    form = f"{LINEAR}: shrunken M, conservative, clip, {compression}x"
+    return Variant("Adam", "CS-MV", form, m, v, {"clip": "feasible"})
+
+
 _EXACT = sl.Dense(decay="lazy")
+_CONSERVATIVE = _cms(None, True)
+
+#: Adam with row weights in a linear sketch of the first moment, and a feasible clip.
+WEIGHTED = Variant(
+    "Adam",
+    "CS-MV",
+    f"{LINEAR}: row weights, conservative, clip",
+    m=sl.CountSketch(compression=COMPRESSION, depth=DEPTH, row_weights=True),
+    v=_CONSERVATIVE,
+    options={"clip": "feasible"},
+)
+#: Adam that keeps no first moment of what is sketched, exactly and not.
+WITHOUT_M = (
+    Variant("Adam", "no M", "exact, lazy", v=_EXACT),
+    Variant("Adam", "no M, CMS conservative", f"{LINEAR}: global", v=_CONSERVATIVE),
+)
+#: The second moment factorised, the first one exact.
+FACTORISED = Variant("Adam", "LR-NMF-V", "global", m=_EXACT, v=sl.Rank1(decay="global"))
 
 VARIANTS = (
     Variant("Momentum", "exact", "lazy", m=_EXACT),

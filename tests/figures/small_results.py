@@ -90,9 +90,12 @@ MADE_UP = dict.fromkeys(
         "batch-time",
         "cleaning",
         "dense-layers",
+        "gap-against-steps",
+        "gap-against-what",
         "memory",
         "pairings",
         "recurrent-language-model",
+        "wikitext-lstm",
     ),
     made_up,
 ) | {"speed": made_up_times}
