@@ -18,7 +18,7 @@ from analysis.problems import corpus
 
 WORDS, CLASSES, DIM, BATCH, STEPS = 8, 500, 64, 256, 1000
 STREAM = "gradients.npz"
-RATES = (3e-3, 1e-2, 3e-2)
+RATES = (1e-2, 3e-2, 1e-1)
 STORES = {
     "exact": {},
     "8 bit / rank-1 lazy, clip": {"m": sl.Quantized(), "v": sl.Rank1(), "clip": "feasible"},
