@@ -76,7 +76,7 @@ def judge(measurements):
     return finding._replace(
         verdict=REFUTED if unequal else finding.verdict,
         note=f"last of the entries of flat, Zipf 0.5 and Zipf 1 vectors; {finding.note}; beside "
-        f"few {shown}: powers of the first but at depths {unequal}",
+        f"few {shown}: powers of the first{f', but at depths {unequal}' if unequal else ''}",
         curves={"depths": _curve(measurements), "tightness": finding.curves["tightness"]},
     )
 
