@@ -26,6 +26,8 @@ def main(arguments=None):
         if options.list:
             return _list()
         chosen = _chosen(options.names)
+        if not options.names:
+            chosen = list(_possible(chosen, options.results))
         if options.run_missing:
             _run_missing(chosen, options.results)
         return _draw(chosen, options)
@@ -65,6 +67,19 @@ def _chosen(names):
         if name not in known:
             raise UsageError(f"unknown figure {name!r}: known are {', '.join(known)}")
     return [known[name] for name in (names and known) or FIGURES if not names or name in names]
+
+
+def _possible(chosen, results):
+    """Yield figures but those that lack results which only an extra can make; say which."""
+    for figure in chosen:
+        if figure.extra and (names := missing(results, figure.needs)):
+            print(
+                f"left out: {figure.name}, as there are no results of {', '.join(names)} (extra "
+                f"{figure.extra})",
+                file=sys.stderr,
+            )
+        else:
+            yield figure
 
 
 def _run_missing(chosen, results):

@@ -31,4 +31,11 @@ def caption(study):
     )
 
 
-FIGURE = Figure("dense-layers", "Sketched state of dense layers", ("dense-layers",), draw, caption)
+FIGURE = Figure(
+    "dense-layers",
+    "Sketched state of dense layers",
+    ("dense-layers",),
+    draw,
+    caption,
+    extra="paper",
+)

@@ -75,4 +75,5 @@ FIGURE = Figure(
     ("gap-against-steps",),
     draw,
     caption,
+    extra="paper",
 )

@@ -54,4 +54,5 @@ FIGURE = Figure(
     ("gap-against-what",),
     draw,
     caption,
+    extra="paper",
 )

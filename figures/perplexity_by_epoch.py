@@ -86,4 +86,5 @@ FIGURE = Figure(
     ("wikitext-lstm",),
     draw,
     caption,
+    extra="paper",
 )

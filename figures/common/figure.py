@@ -21,6 +21,9 @@ class Figure:
     caption : callable
         ``caption(*studies) -> str``: what is to be seen, in which units, beside which published
         numbers. Where the data came from is added to it.
+    extra : str, optional
+        Without which the experiments cannot run. Where their results are missing the figure is left
+        out, unless it is asked for by its name.
     """
 
     name: str
@@ -28,3 +31,4 @@ class Figure:
     needs: tuple
     draw: Callable
     caption: Callable
+    extra: str | None = None

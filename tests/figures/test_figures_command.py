@@ -62,9 +62,21 @@ def test_missing_results_name_their_command(folder, capsys):
 
 def test_the_rest_is_drawn_and_all_that_is_missing_is_one_line(folder, capsys):
     assert drawn(folder) == 2
-    line = the_line(capsys)
+    *left_out, line = capsys.readouterr().err.splitlines()
+    assert all(text.startswith("left out: ") for text in left_out)
+    assert line.startswith("error: ")
     assert "language-model" in line and "theorem-4-1" in line and NAME not in line
     assert (folder.parent / "out" / f"{NAME}.png").exists()
+
+
+def test_what_an_extra_must_make_is_left_out_unless_it_is_named(folder, monkeypatch, capsys):
+    here = {name: FIGURES[name] for name in (NAME, "gap-against-steps")}
+    monkeypatch.setattr("figures.__main__.FIGURES", here)
+    assert drawn(folder) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("left out: gap-against-steps") and "extra paper" in line
+    assert drawn(folder, "gap-against-steps") == 2
+    assert "no finished results of gap-against-steps" in the_line(capsys)
 
 
 def test_an_unfinished_study_is_missing(folder, capsys):
