@@ -32,6 +32,14 @@ def test_a_shrunken_moment_falls_back_to_none_where_many_rows_share_a_bucket():
     assert shrunken < 3 * none and raw > 10 * none
 
 
+def test_all_rows_in_one_bucket_diverge_where_momentum_does_not():
+    """The limit that docs/theory.md names: F·g is gradient descent at ten times the rate."""
+    one = {"width": 1, "depth": 3}
+    shrunken = score(Variant("Momentum", "", "", m=sl.CountSketch(**one, shrink=True)), 0.1)
+    assert shrunken is None or shrunken > 1
+    assert score(Variant("Momentum", "", "", m=sl.Dense()), 0.1) < 0.01
+
+
 def row(family, state, form, mean):
     variant = f"{family} {state} ({form})"
     return {
