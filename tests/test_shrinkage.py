@@ -343,26 +343,3 @@ def test_the_interval_over_weighted_squares_is_that_of_no_past():
     limit = largest_ratio(betas, steps, "shrunken", "weighted")
     assert largest_ratio(betas, steps, "weighted", "weighted") < 0.9 * reached
     assert limit == pytest.approx(reached, rel=2e-4)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_run_goes_on_from_its_state_to_the_same_bits(backend, tmp_path):
-    def build(start):
-        m = sl.HeadTail(tail=sl.CountSketch(shrink=True), rows="frequent", every=3)
-        v = sl.CountMinSketch(conservative=True)
-        return sl.Adam(start, 0.01, m=m, v=v, clip="feasible", backend=backend)
-
-    rng = np.random.default_rng(0)
-    steps = [(rng.zipf(1.3, 11) % N, rng.standard_normal((11, DIM))) for _ in range(20)]
-    tables = [np.ones((N, DIM), np.float32) for _ in range(2)]
-    whole, first = map(build, tables)
-    for rows, grads in steps:
-        whole.step(grads, rows=rows)
-    for rows, grads in steps[:10]:
-        first.step(grads, rows=rows)
-    first.save(tmp_path / "run.npz")
-    second = build(tables[1])
-    second.load(tmp_path / "run.npz")
-    for rows, grads in steps[10:]:
-        second.step(grads, rows=rows)
-    np.testing.assert_array_equal(*tables)

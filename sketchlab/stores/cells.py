@@ -161,7 +161,7 @@ class CellStore(ScaledStore):
         store, too, reads its cells before any addition; see `shrunken_answers`.
         """
         if self.shrunken:
-            answers = self.shrunken_answers(rows, values, keep, gain)
+            answers = self.shrunken_answers(rows, values, keep, gain, squared)
         elif self.decay == "bucket":
             added = contribution(squared, gain, values)
             answers = own_cell(self.estimate(rows), added, keep - 1.0)
@@ -170,7 +170,9 @@ class CellStore(ScaledStore):
         self.advance(rows, values, keep, gain, squared)
         return answers
 
-    def shrunken_answers(self, rows: Array, values: Array, keep: float, gain: float) -> Array:
+    def shrunken_answers(
+        self, rows: Array, values: Array, keep: float, gain: float, squared: bool = False
+    ) -> Array:
         """What a shrunken store is to answer in a step that is yet to be taken, (k, dim).
 
         F·(f·y + gain·u)/(f·W + gain): of the decayed estimate y, and of the weight W that belongs
@@ -181,7 +183,7 @@ class CellStore(ScaledStore):
         decay, gain = keep * self.multiplier, number(gain)
         full = number(decay * self.full_weight + gain)
         estimate, part = self._trusted(rows)
-        added = contribution(False, gain, values)
+        added = contribution(squared, gain, values)
         weight = joined(part, number(decay) * self.weights[rows][:, None], gain)
         answers = joined(part, number(decay) * estimate, added)
         return weighted_scale(number(1), full, weight) * answers
