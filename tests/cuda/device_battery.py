@@ -54,11 +54,11 @@ def step(opt, grads, rows, dtype):
 def run(opt, table, steps):
     """Table and estimates after every step, as `battery.run_ours` records them."""
     rows = np.arange(len(table))
-    record = {"table": [], "m": [], "v": []}
+    record = {name: [] for name in ("table", *battery.MOMENTS)}
     for grads, active in steps:
         step(opt, grads, active, opt.dtype)
         record["table"].append(table.copy_to_host())
-        for name in ("m", "v"):
+        for name in battery.MOMENTS:
             if getattr(opt, name) is not None:
                 record[name].append(getattr(opt, name).query(rows))
     return battery.Run(**{name: np.stack(all) if all else None for name, all in record.items()})

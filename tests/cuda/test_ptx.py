@@ -102,6 +102,8 @@ def kinds(signature):
             constants = (t for t in argument.types if str(getattr(t, "dtype", "")) == "uint64")
             depth = [len(t) // 4 for t in constants if hasattr(t, "count")]
             yield argument.instance_class.__name__ + "".join(f"({d})" for d in depth)
+        elif hasattr(argument, "types"):  # the views of all moments
+            yield from kinds(argument.types)
 
 
 @pytest.mark.parametrize("target", offline.TARGETS, ids="sm_{0[0]}{0[1]}".format)
