@@ -199,8 +199,7 @@ def test_scratch_grows_in_few_steps():
     """Where ever more rows turn out to be distinct, arrays get room to spare: few are made."""
     shape, rng = SHAPES[0], np.random.default_rng(3)
     opt = make("Adam CS lazy, CMS lazy", shape)
-    slots, change = ("slots", 0), ("change", 0)
-    made = {slots: [], change: [], "counted": []}  # kept, so that no address is used again
+    made = {("slots", 0): [], "change": [], "counted": []}  # kept, so that no address is used again
     for k in range(10_000, 12_000, 50):
         rows = ascending(rng, shape.n, k)
         opt.step(rng.standard_normal((k, shape.dim), np.float32), rows=rows)

@@ -71,14 +71,16 @@ class Workspace:
         """Scratch memory of each view, and of the tiles of all."""
         array, depths = self.array, [len(view.constants) for view in views]
         owners = max((owners_of_cells(d, parts) for d in (sum(depths), *depths)), default=1)
+        written = [k * dim * is_written(view) for view in views]
+        changes = array("change", (max(written, default=0) if apart else sum(written),), dtype)
         scratch = []
         for number, (view, depth) in enumerate(zip(views, depths)):
-            written = k * dim if is_written(view) else 0
+            first = 0 if apart else sum(written[:number])
             counted = len(view.cells) if view.mode == BUCKET else 0
             own = (
                 array(("slots", number), (depth, k), np.int64),
                 array(("signs", number), (depth, k), np.int8),
-                array(("change", 0 if apart else number), (written,), dtype),
+                changes[first : first + written[number]],
                 array(("picked", number), (depth * owners, CHUNK), np.int64),
                 array(("active rows", number), (counted,), np.int32),
             )
