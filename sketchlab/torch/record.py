@@ -121,14 +121,14 @@ def record(
     The file is an .npz that ``numpy.load`` reads; step s has the entries ``offsets[s]`` up to
     ``offsets[s + 1]`` of rows and values:
 
-    ========= ========== =================================================================
-    format    str        ``"sketchlab-gradients-1"``
-    shape     (ndim,)    of the parameter; columns are all dimensions but the first
-    offsets   (steps+1,) int64, where the entries of each step begin
-    dense     (steps,)   bool: whether the gradient was dense; rows of zeros are left out
-    rows      (entries,) int64; of a sparse gradient as they came, equal ones not summed
-    values    (entries, columns), float32, or float64 for such a parameter
-    ========= ========== =================================================================
+    ======= ==================== ==============================================================
+    format  str                  ``"sketchlab-gradients-1"``
+    shape   (ndim,)              of the parameter; columns are all dimensions but the first
+    offsets (steps+1,)           int64, where the entries of each step begin
+    dense   (steps,)             bool: whether it was dense; rows of zeros are left out
+    rows    (entries,)           int64; of a sparse gradient as they came, equal ones not summed
+    values  (entries, columns)   float32, or float64 for such a parameter
+    ======= ==================== ==============================================================
 
     Parameters
     ----------
