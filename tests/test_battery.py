@@ -198,12 +198,6 @@ SLIPS = {
         "median_variance",
         lambda _: lambda count: 1 / count,
     ),
-    "noise of rows that were never touched": (
-        "Adam clip cs-shrunken cms-conservative",
-        naive.Shrunken,
-        "trust",
-        lambda _: lambda self, row: self.inner.trust(row),
-    ),
     "shrunken after the additions": (
         "Adam cs-shrunken cms-conservative",
         naive.Shrunken,
