@@ -8,6 +8,10 @@ import sketchlab
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_ext")]
 
+import without_torch  # noqa: E402
+
+without_torch.pretend()
+
 project = "sketchlab"
 author = "The sketchlab developers"
 copyright = f"2026, {author}"
@@ -41,8 +45,6 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autosummary_imported_members = True
-# PyTorch is large; the pages of its optimizers need their docstrings only.
-autodoc_mock_imports = ["torch"]
 autodoc_typehints = "none"  # numpydoc's sections give types and shapes
 numpydoc_show_class_members = False  # the template of a class lists them
 

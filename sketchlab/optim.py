@@ -59,7 +59,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     table, lr, backend, check_finite
-        See `Optimizer`.
+        See `sketchlab.optimizer.Optimizer`.
     weight_decay : float
         Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
         step, on the rows that it touches.
@@ -96,7 +96,7 @@ class Momentum(Optimizer):
     Parameters
     ----------
     table, lr, backend, check_finite
-        See `Optimizer`.
+        See `sketchlab.optimizer.Optimizer`.
     weight_decay : float
         Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
         step, on the rows that it touches.
@@ -147,7 +147,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     table, lr, backend, check_finite
-        See `Optimizer`.
+        See `sketchlab.optimizer.Optimizer`.
     weight_decay : float
         Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
         step, on the rows that it touches.
@@ -191,7 +191,7 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     table, lr, backend, check_finite
-        See `Optimizer`.
+        See `sketchlab.optimizer.Optimizer`.
     weight_decay : float
         Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
         step, on the rows that it touches.
@@ -245,7 +245,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     table, lr, backend, check_finite
-        See `Optimizer`.
+        See `sketchlab.optimizer.Optimizer`.
     weight_decay : float
         Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
         step, on the rows that it touches.
@@ -311,7 +311,7 @@ class AMSGrad(Optimizer):
     Parameters
     ----------
     table, lr, backend, check_finite
-        See `Optimizer`.
+        See `sketchlab.optimizer.Optimizer`.
     weight_decay : float
         Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
         step, on the rows that it touches.

@@ -256,7 +256,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     params, common
-        See `Optimizer`.
+        See `sketchlab.torch.Optimizer`.
     lr : float
         See `sketchlab.SGD`.
 
@@ -283,7 +283,7 @@ class Momentum(Optimizer):
     Parameters
     ----------
     params, common
-        See `Optimizer`.
+        See `sketchlab.torch.Optimizer`.
     lr, momentum, nesterov, m
         See `sketchlab.Momentum`.
     """
@@ -310,7 +310,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     params, common
-        See `Optimizer`.
+        See `sketchlab.torch.Optimizer`.
     lr, eps, v
         See `sketchlab.Adagrad`.
     """
@@ -338,7 +338,7 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     params, common
-        See `Optimizer`.
+        See `sketchlab.torch.Optimizer`.
     lr, beta, eps, v, clip
         See `sketchlab.RMSprop`.
     """
@@ -366,7 +366,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     params, common
-        See `Optimizer`.
+        See `sketchlab.torch.Optimizer`.
     lr, betas, eps, m, v, clip
         See `sketchlab.Adam`.
 
@@ -406,7 +406,7 @@ class AMSGrad(Optimizer):
     Parameters
     ----------
     params, common
-        See `Optimizer`.
+        See `sketchlab.torch.Optimizer`.
     lr, betas, eps, m, v
         See `sketchlab.AMSGrad`.
     """
