@@ -310,17 +310,8 @@ class AMSGrad(Optimizer):
 
     Parameters
     ----------
-    table, lr, backend, check_finite
-        See `sketchlab.optimizer.Optimizer`.
-    weight_decay : float
-        Decoupled (Loshchilov & Hutter 2019), as in AdamW: x ← x − lr·weight_decay·x before each
-        step, on the rows that it touches.
-    betas : pair of float
-        Each in [0, 1).
-    eps : float
-        Not below zero.
-    m, v : Description
-        How m and v are kept; m needs a store of signed values. `Dense` by default.
+    table, lr, betas, eps, m, v, weight_decay, backend, check_finite
+        As of `Adam`.
 
     Examples
     --------
