@@ -101,7 +101,7 @@ def test_every_variant_learns_and_says_what_it_keeps(setting, name):
     variant = BY_NAME[name]
     shares = {"Dense": exact, "Rank1": (text.vocabulary + SMALL["dim"]) * 4}
     kept = [store for store in (variant.m, variant.v) if store is not None]
-    state = sum(shares.get(type(store).__name__, exact / 5) for store in kept)
+    state = sum(shares.get(type(s).__name__) or exact / s.compression for s in kept)
     state += weights * sum(getattr(store, "row_weights", False) for store in kept)
     assert result["state_bytes"] == pytest.approx(state, rel=0.06)
 

@@ -95,7 +95,7 @@ def test_every_variant_learns_and_says_what_it_keeps(setting, name):
     shares = {"Dense": rows * columns, "Rank1": 2 * rows + columns}
     variant = BY_NAME[name]
     kept = [store for store in (variant.m, variant.v) if store is not None]
-    numbers = sum(shares.get(type(store).__name__, rows * columns / 5) for store in kept)
+    numbers = sum(shares.get(type(s).__name__) or rows * columns / s.compression for s in kept)
     numbers += 2 * rows * sum(getattr(store, "row_weights", False) for store in kept)
     gates = 4 * 12
     numbers += 2 * (gates * (8 + 8 + 2) + 12 * 8)
