@@ -57,7 +57,7 @@ FORMS = {
     "rank-1": LOOKS[4],
     "head-tail": LOOKS[5],
     "bucket mean": LOOKS[7],
-    "shrunken": LOOKS[3]._replace(marker="P"),
+    "shrunken": LOOKS[3]._replace(marker="p"),
     "row-wise": Look(BLACK, ">", "none"),
     "SM3": Look(BLACK, "<", "none"),
     "8 bit": Look(BLACK, "h", "none"),

@@ -29,6 +29,7 @@ __all__ = [
     "dumps",
     "in_turn",
     "inlined",
+    "overload_inlined",
     "prefetch_line",
 ]
 
@@ -73,6 +74,11 @@ def by_type(functions):
 inlined = register_jitable(forceinline=True)
 
 
+def overload_inlined(function):
+    """`overload` of a function that is inlined before anything is optimised."""
+    return overload(function, jit_options={"forceinline": True})
+
+
 def in_turn(function):
     """Call `function` for every entry of a tuple, compiled without a loop over them.
 
@@ -95,7 +101,7 @@ def in_turn(function):
             results.append(previous)
         return tuple(results)
 
-    @overload(called, jit_options={"forceinline": True})
+    @overload_inlined(called)
     def choose(entries, previous, *others):
         if len(entries) == 0:
             return lambda entries, previous, *others: ()

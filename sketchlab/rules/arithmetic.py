@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 from numba.extending import overload
-from numba.np.numpy_support import as_dtype
 
 __all__ = ["higher", "lower", "ratio", "root"]
 
@@ -25,7 +24,7 @@ def root(x):
 
 @overload(root)
 def _compile_root(x):
-    zero = as_dtype(x).type(0)
+    zero = np.dtype(x.name).type(0)
 
     def compiled(x):
         return math.sqrt(higher(x, zero))  # CUDA does not compile NumPy's

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 
 from sketchlab import hashing
+from sketchlab.kernels.numba_private import overload_inlined
 from sketchlab.stores.shrinkage import median_variance
 
 __all__ = [
@@ -135,7 +136,7 @@ def grouped(fields):
     return tuple(View(*fields[i : i + _FIELDS]) for i in range(0, len(fields), _FIELDS))
 
 
-@overload(grouped, jit_options={"forceinline": True})
+@overload_inlined(grouped)
 def _compile_grouped(fields):
     if len(fields) == 0:
         return lambda fields: ()
