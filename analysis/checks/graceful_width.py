@@ -21,6 +21,7 @@ from analysis.checks.draws import independent_answers
 from analysis.lab.intervals import (
     at_most,
     bootstrap_slope,
+    departure,
     mean_interval,
     near,
     together,
@@ -94,7 +95,7 @@ def judge(measurements):
         shares = [np.array(run["flat"]) / _flat_error(kind, n, np.array(widths)) for run in runs]
         _, lows, highs = mean_interval(shares, claim_error() / comparisons)
         verdicts += [near(low, high, 1.0, tolerance) for low, high in zip(lows, highs)]
-        furthest = max(furthest, *(1 - lows), *(highs - 1))
+        furthest = max(furthest, *map(departure, lows, highs, np.ones(len(lows))))
         flat = bootstrap_slope(widths, [run["flat"] for run in runs], claim_error() / comparisons)
         verdicts.append(near(*flat[1:], target, _TOLERANCE))
         slopes.append({"kind": kind, "exponent": 0, "slope": flat})

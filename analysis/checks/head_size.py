@@ -24,6 +24,7 @@ from analysis.lab.intervals import (
     HOLDS,
     REFUTED,
     UNDECIDED,
+    departure,
     mean_interval,
     near,
     together,
@@ -91,7 +92,7 @@ def judge(measurements):
         if settings["depth"] == 1:
             _, low, high = mean_interval(errors, level)
             verdicts.append(near(low, high, expected, tolerance * expected))
-            furthest = max(furthest, 1 - low / expected, high / expected - 1)
+            furthest = max(furthest, departure(low, high, expected))
             ratios.append(expected / errors.mean())
         least = best[settings["kind"], settings["exponent"]]
         if (settings["head"], settings["depth"]) != (1, 1):

@@ -20,6 +20,7 @@ from analysis.checks.rates import tightness
 from analysis.lab.intervals import (
     at_most,
     bootstrap_slope,
+    departure,
     mean_interval,
     near,
     together,
@@ -93,7 +94,7 @@ def judge(measurements):
         else:
             exact = result["bound"]
             verdicts.append(near(low, high, exact, tolerance * exact))
-            furthest = max(furthest, 1 - low / exact, high / exact - 1)
+            furthest = max(furthest, departure(low, high, exact))
     widths = list(dict.fromkeys(s["width"] for s, _ in measurements if s["kind"] == "few"))
     for depth, exponent in EXPONENTS.items():
         runs = [r["squares"] for s, r in measurements if (s["kind"], s["depth"]) == ("few", depth)]

@@ -112,7 +112,12 @@ def _octaves(answers, truth):
     return np.abs(np.log2(np.maximum(answers, 0) / truth))
 
 
-def errors_on_stream(settings, stores, source, error, answer=None):
+def _read_after(store, rows, added, keep, gain):
+    store.advance(rows, added, keep, gain)
+    return store.query(rows)
+
+
+def errors_on_stream(settings, stores, source, error, answer=_read_after):
     """Mean errors of some stores on one stream.
 
     Parameters
@@ -156,7 +161,7 @@ def errors_on_stream(settings, stores, source, error, answer=None):
                 if step < steps - 5 or not len(rows):
                     store.advance(rows, added, keep, 1 - keep)
                     continue
-                answers = (answer or _read_after)(store, rows, added, keep, 1 - keep)
+                answers = answer(store, rows, added, keep, 1 - keep)
                 off = error(answers, exact[_form(store)].query(rows))
                 errors[name].append(np.mean(np.where(off <= WORST, off, WORST)))
     return {name: float(np.mean(found)) if found else 0.0 for name, found in errors.items()}
@@ -165,11 +170,6 @@ def errors_on_stream(settings, stores, source, error, answer=None):
 def _form(store):
     """Decay and row weights of the exact variable that forgets as a store does."""
     return "global" if store.decay == "global" else "lazy", store.weights is not None
-
-
-def _read_after(store, rows, added, keep, gain):
-    store.advance(rows, added, keep, gain)
-    return store.query(rows)
 
 
 def summarise(configuration, result_of):

@@ -107,6 +107,11 @@ def mean_interval(samples, error):
     return mean, mean - reach, mean + reach
 
 
+def departure(low, high, target):
+    """How far an interval reaches from a target, as a share of it: what `near` must allow."""
+    return max(1 - low / target, high / target - 1)
+
+
 def rank_correlation(x, y, error):
     """Spearman's rank correlation with an interval (Bonett & Wright 2000).
 

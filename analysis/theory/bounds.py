@@ -262,18 +262,3 @@ def shrunken_risk(signal, noise, depth, rank):
     """
     excess = 2 * depth / ((depth - 1) * rank) * noise
     return rank / (rank - 2) * (best_factor_risk(signal, noise) + excess)
-
-
-def dominating_rank(depth):
-    """The rank above which a shrunken mean errs less than the mean, whatever m is: 4 + 2/(v − 1).
-
-    Parameters
-    ----------
-    depth : int
-        v, at least 2.
-
-    Returns
-    -------
-    float
-    """
-    return 4 + 2 / (depth - 1)

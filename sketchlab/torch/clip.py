@@ -1,7 +1,5 @@
 """Clipping by the norm of all gradients, sparse ones among them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

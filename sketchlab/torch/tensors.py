@@ -1,7 +1,5 @@
 """Tensors as the arrays that the library's backends work on: the same memory, nothing copied."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
