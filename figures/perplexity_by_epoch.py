@@ -14,13 +14,14 @@ LOOKS = {
     "global (linear)": style.FORMS["global"],
     "M exact, V sketched": style.LOOKS[4],
     "no M": style.LOOKS[7],
-    "shrunken M": style.FORMS["conservative"],
+    "shrunken M": style.FORMS["shrunken"],
 }
 _FORMS = {
     "exact": "exact",
     "lazy": "CS, CS-MV: lazy (paper)",
     "bucket": "bucket (released)",
     "global": "global (linear)",
+    "shrunken": "shrunken M",
 }
 
 
@@ -56,8 +57,6 @@ def kind_of(study, row):
     first = stores.get("m")
     if first is None:
         return "no M"
-    if first.get("shrink"):
-        return "shrunken M"
     form = form_of_store(first)
     whole = form == "exact" and "v" in stores and form_of_store(stores["v"]) != "exact"
     return "M exact, V sketched" if whole else _FORMS[form]
