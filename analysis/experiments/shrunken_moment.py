@@ -8,7 +8,7 @@ searched with equal effort. What is judged is the distance from the better of ex
 import sketchlab as sl
 from analysis.lab.study import Table
 from analysis.training import tasks
-from analysis.training.variants import Variant
+from analysis.training.variants import BY_NAME, WEIGHTED, Variant
 
 FULL = {
     "language": {
@@ -44,7 +44,6 @@ SIZES = {
     "quick": {"tries": 3, "replicates": 3, "parts": QUICK},
 }
 
-_EXACT = sl.Dense(decay="lazy")
 _WEIGHTED = sl.Dense(decay="global", row_weights=True)
 _CLIP = {"clip": "feasible"}
 #: The family that has no first moment, of each that has one.
@@ -76,22 +75,14 @@ def shrunken(family, times):
 EIGHTH = Variant(
     "Adam", "shrunken M", "20x, V 7x, clip", _sketch(20, shrink=True), _conservative(7), _CLIP
 )
-_LAZY_V = sl.CountMinSketch(compression=5, decay="lazy")
 _ADAM = (
-    Variant("Adam", "exact", "lazy", _EXACT, _EXACT),
+    BY_NAME["Adam exact (lazy)"],
     Variant("Adam", "exact", "row weights", _WEIGHTED, sl.Dense(decay="global")),
-    Variant("RMSprop", "exact", "lazy", v=_EXACT),
-    Variant("RMSprop", "exact", "global", v=sl.Dense(decay="global")),
-    Variant("RMSprop", "CMS conservative", "5x", v=_conservative(5)),
-    Variant("Adam", "CS-MV", "5x, paper: lazy", _sketch(5, decay="lazy"), _LAZY_V),
-    Variant(
-        "Adam",
-        "row-weighted M",
-        "5x, V 5x, clip",
-        _sketch(5, row_weights=True),
-        _conservative(5),
-        _CLIP,
-    ),
+    BY_NAME["RMSprop exact (lazy)"],
+    BY_NAME["RMSprop exact (global)"],
+    BY_NAME["RMSprop CMS conservative (linear: global)"],
+    BY_NAME["Adam CS-MV (paper: lazy)"],
+    WEIGHTED,
     *(shrunken("Adam", times) for times in (5, 20, 100)),
     shrunken("Adam", 5)._replace(form="5x, V 5x, no clip", options={}),
     EIGHTH,
@@ -106,14 +97,14 @@ _ADAM = (
         _heads(_conservative(5)),
         _CLIP,
     ),
-    Variant("Adam", "8-bit M", "V 5x lazy", sl.Quantized(), _LAZY_V),
+    Variant("Adam", "8-bit M", "V 5x lazy", sl.Quantized(), BY_NAME["Adam CS-V (paper: lazy)"].v),
 )
 _MOMENTUM = (
-    Variant("Momentum", "exact", "lazy", m=_EXACT),
+    BY_NAME["Momentum exact (lazy)"],
     Variant("Momentum", "exact", "row weights", m=_WEIGHTED),
     Variant("SGD", "exact", "lazy"),
-    Variant("Momentum", "CS", "5x, paper: lazy", m=_sketch(5, decay="lazy")),
-    Variant("Momentum", "row-weighted M", "5x", m=_sketch(5, row_weights=True)),
+    BY_NAME["Momentum CS (paper: lazy)"],
+    Variant("Momentum", "row-weighted M", "5x", m=WEIGHTED.m),
     *(shrunken("Momentum", times) for times in (5, 20, 100)),
     Variant("Momentum", "head-tail M, shrunken tail", "5x", m=_heads(_sketch(5, shrink=True))),
     Variant("Momentum", "8-bit M", "", m=sl.Quantized()),
