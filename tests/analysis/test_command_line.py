@@ -106,8 +106,11 @@ def compile_kernels():
     """Compile, or find on disk, what the runs need: the compiler itself cannot be interrupted."""
     for optimizer in (sl.Momentum, sl.Adagrad, sl.RMSprop, sl.Adam):
         optimizer(np.zeros((2, 2), np.float32), 0.1).step([[1, 1]], rows=[0])
-    sketched = sl.RMSprop(np.zeros((8, 2), np.float32), 0.1, v=sl.CountMinSketch(width=1, depth=1))
-    sketched.step([[1, 1], [1, 1], [1, 1]], rows=[3, 1, 3])
+    one = {"width": 1, "depth": 1}
+    v, m = sl.CountMinSketch(**one), sl.CountSketch(**one)
+    for optimizer, stores in ((sl.RMSprop, {"v": v}), (sl.Adam, {"m": m, "v": v})):
+        sketched = optimizer(np.zeros((8, 2), np.float32), 0.1, **stores)
+        sketched.step([[1, 1], [1, 1], [1, 1]], rows=[3, 1, 3])
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
