@@ -1,4 +1,4 @@
-"""The command line of the laboratory: ``python -m analysis list | run | report | advise | replay``.
+"""The command line of the laboratory: ``python -m analysis COMMAND``, see ``--help``.
 
 Exit codes: 0 done, and every claim got its expected verdict; 1 it did not, or a run failed; 2 bad
 input, said in one line; 130 interrupted by Ctrl-C.

@@ -162,9 +162,8 @@ class _Adviser:
         kind, known = self.maps[moment]
         if isinstance(store, sl.Dense):
             return Predicted(0.0, 0.0, True)
-        form = "conservative" if getattr(store, "conservative", False) else store.decay
+        form, keep = _form(store), KEEP[self.family][moment]
         plain = type(store) is kind and form in known.stores
-        keep = KEEP[self.family][moment]
         if not plain or store != _plain_sketch(kind, store) or keep == 1:
             return None
         place = {
@@ -177,16 +176,26 @@ class _Adviser:
         return Predicted(known.errors(**nearest)[form], known.doubt.get(form), nearest == place)
 
 
+#: Options of a sketch that the maps know beside its decay, and how they call such a store.
+_MAPPED = {"conservative": "conservative", "shrink": "shrunken"}
+
+
+def _form(store):
+    """What the maps call a sketch."""
+    named = [name for option, name in _MAPPED.items() if getattr(store, option, False)]
+    return named[0] if named else store.decay
+
+
 def _plain_sketch(kind, store):
-    """A sketch of that size without any option but its decay and update."""
-    conservative = {"conservative": True} if getattr(store, "conservative", False) else {}
+    """A sketch of that size without any option but those that the maps know."""
+    options = {option: True for option in _MAPPED if getattr(store, option, False)}
     return kind(
         depth=3,
         width=store.width,
         compression=store.compression,
         decay=store.decay,
         seed=store.seed,
-        **conservative,
+        **options,
     )
 
 

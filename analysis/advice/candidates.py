@@ -74,6 +74,7 @@ FIRST = {
     "count-sketch lazy": Store(_count_sketch("lazy")),
     "count-sketch global": Store(_count_sketch("global")),
     "count-sketch weighted": Store(_count_sketch("global", row_weights=True)),
+    "count-sketch shrunken": Store(_count_sketch("global", shrink=True)),
     "head-tail global": Store(_head_tail(_count_sketch("global"))),
     "head-tail weighted": Store(_head_tail(_count_sketch("global"), row_weights=True)),
 }
@@ -108,6 +109,8 @@ _PAIRS = (
     ("head-tail weighted", "count-min conservative", CLIP),
     ("head-tail weighted", "head-tail conservative", CLIP),
     ("count-sketch weighted", "count-min conservative", CLIP),
+    ("count-sketch shrunken", "rank-1", CLIP),
+    ("count-sketch shrunken", "count-min conservative", CLIP),
     ("count-sketch lazy", "count-min lazy"),
     ("count-sketch global", "count-min global"),
 )

@@ -1,14 +1,15 @@
-"""The commands of the laboratory that give advice: ``advise`` and ``replay``."""
+"""The commands of the laboratory that give advice: ``advise``, ``record`` and ``replay``."""
 
 import json
 import math
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
 
-from analysis.advice import replays, report
+from analysis.advice import early, recorded, replays, report
 from analysis.advice.advise import advise, optimizer_of
 from analysis.advice.candidates import WAYS
 from analysis.advice.sizes import budget_of
@@ -18,6 +19,8 @@ from analysis.lab.errors import UsageError
 from analysis.lab.executors import executor
 from analysis.lab.report import terminal
 from analysis.lab.runner import run
+from sketchlab import streams
+from sketchlab.errors import CheckpointError
 
 _OPTIMIZERS = " | ".join(name.lower() for name in WAYS)
 
@@ -40,6 +43,16 @@ def add_to(commands):
     command.add_argument("--results", default="results", metavar="DIR", help="default: results")
     command.add_argument("--json", metavar="FILE", help="write everything to a file as well")
     command.set_defaults(command=_advise)
+
+    command = commands.add_parser("record", help="the first gradients of one of our own tasks")
+    command.add_argument("task", choices=early.TASKS, metavar="TASK", help=" | ".join(early.TASKS))
+    command.add_argument("--optimizer", default="adam", metavar=_OPTIMIZERS, help="default: adam")
+    command.add_argument("--steps", type=int, metavar="N", help="default: 5 %% of the training's")
+    command.add_argument("--table", type=int, default=0, metavar="I", help="default: the first, 0")
+    command.add_argument("--results", default="results", metavar="DIR", help="default: results")
+    command.add_argument("--corpus", metavar="PATH", help="as of run")
+    command.add_argument("--out", metavar="FILE", help="default: build/streams/TASK.npz")
+    command.set_defaults(command=_record)
 
     command = commands.add_parser("replay", help="all stores along a recorded stream of gradients")
     command.add_argument("stream", metavar="STREAM.npz", help="see docs/choosing.md")
@@ -70,6 +83,29 @@ def _advise(options):
     print(*report.conclusion(advice), sep="\n")
     if options.json:
         _write(options.json, advice.plain())
+    return 0
+
+
+def _record(options):
+    family = optimizer_of(options.optimizer)
+    settings = recorded.exact_of(Path(options.results), options.task, family)
+    settings |= {"replicate": 1}
+    steps = early.share_of(settings) if options.steps is None else options.steps
+    if steps < 1:
+        raise UsageError(f"--steps {steps}: must be at least 1")
+    path = Path(options.out or Path("build/streams", f"{options.task}.npz"))
+    shapes, gradients = early.begin(settings, {"corpus": options.corpus})
+    if not 0 <= options.table < len(shapes):
+        raise UsageError(f"--table {options.table}: {options.task} has {len(shapes)}, from 0")
+    bar = tqdm(islice(gradients, steps), total=steps, desc="training", unit=" steps", leave=False)
+    taken = [step[options.table].nonzero() for step in bar]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        streams.write(path, shapes[options.table], *zip(*taken))
+    except (OSError, CheckpointError) as error:
+        raise UsageError(f"cannot write {path}: {error}") from None
+    shape = " x ".join(f"{size:,}" for size in shapes[options.table])
+    print(f"{path}: {len(taken)} steps of {options.task}, {family} exact, table {shape}")
     return 0
 
 

@@ -24,8 +24,12 @@ TASKS = {
     "cleaning": "language",
     "extreme-classification": "mach",
     "language-model": "language",
+    "lm1b-lstm": "lm1b-lstm",
     "recurrent-language-model": "lstm",
+    "wikitext-lstm": "wikitext-lstm",
 }
+#: Parts that do not count: how far a quadratic falls is told in powers of ten.
+_NOT_TASKS = ("quadratic",)
 #: Of a description: what says how large it is, and which hash functions it has, not what it is.
 _SIZE = ("compression", "width", "seed")
 #: A store that is recorded at one size is known to that much more of its compression.
@@ -132,7 +136,9 @@ def comparisons(name, study):
     """
     summary, plans = study["summary"], study["configuration"].get("parts", {})
     found = [
-        (plan["task"], f"{name}: {part}", summary["parts"][part]) for part, plan in plans.items()
+        (plan["task"], f"{name}: {part}", summary["parts"][part])
+        for part, plan in plans.items()
+        if plan["task"] not in _NOT_TASKS
     ]
     if name in TASKS:
         found.append((TASKS[name], name, summary["rows"]))

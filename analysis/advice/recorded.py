@@ -1,10 +1,22 @@
 """Recorded comparisons of stores, as they can be taken up again: what trained, and how it ended."""
 
+from analysis.advice import early
 from analysis.advice.evidence import Evidence, comparisons
+from analysis.lab.errors import UsageError
 from analysis.lab.results import read
 from analysis.training.loop import plain
 from analysis.training.optimizers import described
 
+#: Experiments that compare stores on tasks whose training can be taken up again.
+SOURCES = (
+    "pareto",
+    "head-tail",
+    "language-model",
+    "extreme-classification",
+    "recurrent-language-model",
+    "shrunken-moment",
+    "wikitext-lstm",
+)
 #: What the settings of a run say of how it was judged.
 _JUDGED = ("split", "evaluated_words", "watched_words", "queries", "replicate", "variant")
 
@@ -17,7 +29,7 @@ def groups_of(folder, names):
     folder : Path
         Of results.
     names : sequence of str
-        Experiments whose comparisons are taken up.
+        Experiments whose comparisons are taken up, those that have been run to the end.
 
     Yields
     ------
@@ -29,40 +41,64 @@ def groups_of(folder, names):
     """
     evidence = Evidence(folder)
     for name in names:
-        yield from _groups(read(folder / f"{name}.json"), evidence)
+        if (path := folder / f"{name}.json").exists():
+            yield from _groups(read(path), evidence)
+
+
+def exact_of(folder, task, family):
+    """Return the settings of a recorded training with exact state, as in `groups_of`.
+
+    Raises
+    ------
+    UsageError
+        If no training of that task with that optimizer is recorded.
+    """
+    known = {}
+    for group in groups_of(folder, SOURCES):
+        known.setdefault((group["task"], group["family"]), group["exact"])
+    if (task, family) not in known:
+        there = ", ".join(f"{one} ({of.lower()})" for one, of in known)
+        raise UsageError(
+            f"{folder} has no finished training of {task!r} with {family} and exact state: known "
+            f"are {there}; the experiments {', '.join(SOURCES)} make them"
+        )
+    return known[task, family]
 
 
 def _groups(content, evidence):
     name = content["name"]
-    (study,) = (one for one in content["studies"] if one["configuration"]["mode"] == "full")
+    finished = [study for study in content["studies"] if study["summary"]]
+    (study,) = (one for one in finished if one["configuration"]["mode"] == "full")
     for task, source, rows in comparisons(name, study):
         plan = study["configuration"].get("parts", {}).get(source.partition(": ")[2])
-        steps = (plan or study["configuration"])["steps"]
+        steps = (plan or study["configuration"]).get("steps")
         runs = [
             run["settings"]
             for run in content["runs"]
             if run["settings"]["replicate"] == 1
-            and run["settings"]["steps"] == steps
+            and run["settings"].get("steps") == steps
             and run["settings"].get("task", task) == task
         ]
         settings = {one["variant"]: one for one in runs}
         for family in dict.fromkeys(row["family"] for row in rows):
             mine = [row for row in rows if row["family"] == family]
-            sketched = [row for row in mine if not _is_exact(settings[row["variant"]])]
-            exact = settings[f"{family} exact (lazy)"]
+            exact = settings[f"{family} exact (lazy)"] | {"task": task}
+            sketched = [row for row in mine if _compares(settings[row["variant"]], exact)]
             yield {
                 "source": source,
                 "task": task,
                 "family": family,
-                "steps": steps,
-                "exact": {key: value for key, value in exact.items() if key not in _JUDGED}
-                | {"task": task},
+                "steps": early.steps_of(exact),
+                "exact": {key: value for key, value in exact.items() if key not in _JUDGED},
                 "rows": [_row(row, settings[row["variant"]], task, evidence) for row in sketched],
             }
 
 
-def _is_exact(settings):
-    return all(store["kind"] == "Dense" for store in settings["stores"].values())
+def _compares(settings, exact):
+    """Whether a variant keeps the moments that exact state has, and not all of them exactly."""
+    stores = settings["stores"]
+    is_exact = all(store["kind"] == "Dense" for store in stores.values())
+    return not is_exact and stores.keys() == exact["stores"].keys()
 
 
 def _row(row, settings, task, evidence):

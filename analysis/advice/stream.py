@@ -17,9 +17,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from analysis.lab.errors import UsageError
+from sketchlab.streams import FORMAT
 
-#: What `sketchlab.torch.record` writes; PyTorch is not needed to read it.
-FORMAT = "sketchlab-gradients-1"
 _PIECE = 2**20
 
 
@@ -32,6 +31,13 @@ class Gradient(NamedTuple):
     rows: np.ndarray
     values: np.ndarray
     dense: bool
+
+    def nonzero(self):
+        """The same, of a dense gradient without rows of zeros."""
+        if not self.dense:
+            return self
+        kept = self.values.any(axis=1)
+        return Gradient(self.rows[kept], self.values[kept], True)
 
 
 class Facts(NamedTuple):

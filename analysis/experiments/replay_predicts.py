@@ -8,32 +8,24 @@ advice is taken by each measure, at several budgets, and its score set against t
 """
 
 import math
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
-from analysis.advice.recorded import groups_of
+from analysis.advice import early
+from analysis.advice.recorded import SOURCES, groups_of
 from analysis.advice.replay import REFERENCES, Beside, Errors, errors_of
-from analysis.advice.stream import Gradient
 from analysis.lab.intervals import rank_correlation
 from analysis.lab.study import Experiment, Table
-from analysis.problems.sampled_softmax import Sparse
-from analysis.training import recurrent, tasks
-from analysis.training.loop import may_diverge, train
+from analysis.training import tasks
+from analysis.training.loop import may_diverge
 from analysis.training.optimizers import described
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
-SOURCES = (
-    "pareto",
-    "head-tail",
-    "language-model",
-    "extreme-classification",
-    "recurrent-language-model",
-)
-MODULES = {name: task.module for name, task in tasks.TASKS.items()} | {"lstm": recurrent}
 SIZES = {
-    "full": {"share": 0.05, "replicates": 2},
+    "full": {"share": early.SHARE, "replicates": 2},
     "quick": {"share": 0.01, "replicates": 1},
 }
 #: Budgets of the advice, as parts of exact state: a little more than the recorded sizes.
@@ -46,7 +38,8 @@ ERROR = 0.05
 KINDS = ("error", "shape", "row_shape")
 BYTES, ELSEWHERE = "bytes", "score on other tasks"
 OF_GROUP = ("source", "task", "family")
-_SECONDS = {name: task.unit for name, task in tasks.TASKS.items()} | {"lstm": 2e-2}
+_SECONDS = {name: task.unit for name, task in tasks.TASKS.items()}
+_SECONDS |= {"lstm": 2e-2, "wikitext-lstm": 9e-2}
 
 
 def configure(options):
@@ -67,7 +60,7 @@ def runs(configuration):
 
 
 def _seeds(configuration, group, row):
-    steps = max(2, round(configuration["share"] * group["steps"]))
+    steps = early.share_of(group["exact"], configuration["share"])
     return [
         group["exact"]
         | {
@@ -82,36 +75,27 @@ def _seeds(configuration, group, row):
 def measure(settings, inputs):
     """Train with exact state for a while, a variant's stores beside it, and return its errors."""
     replayed, errors = settings["replayed"], Errors()
-    begun = MODULES[settings["task"]].begin(settings, inputs)
-    tables = begun.optimizers[: begun.tables]
+    shapes, steps = early.begin(settings, inputs)
     seeds = np.random.SeedSequence(settings["seed"], spawn_key=(settings["replicate"], 1))
-    seeds = iter(seeds.generate_state(2 * len(tables)).tolist())
+    seeds = iter(seeds.generate_state(2 * len(shapes)).tolist())
     beside = [
         Beside(
-            optimizer.table.shape,
+            shape,
             settings["family"],
             {moment: store.with_seed(next(seeds)) for moment, store in described(replayed).items()},
             replayed["options"],
-            np.zeros(len(optimizer.table), np.int64),
+            np.zeros(shape[0], np.int64),
             errors,
         )
-        for optimizer in tables
+        for shape in shapes
     ]
-    for step in train(
-        begun.optimizers, begun.gradient, settings["steps"], settings["learning_rate"]
-    ):
-        parts = zip(beside, step.gradients)
-        finite = [one.step(_gradient(part, one.shape)) for one, part in parts]
-        if not all(finite) or step.number == replayed["steps"]:
+    finite = [True]
+    for gradients in islice(steps, replayed["steps"]):
+        finite = [one.step(part) for one, part in zip(beside, gradients, strict=True)]
+        if not all(finite):
             break
     lost = not all(finite)
     return {"diverged": lost, "errors": None if lost else errors_of(errors, replayed["stores"])}
-
-
-def _gradient(part, shape):
-    if isinstance(part, Sparse):
-        return Gradient(np.asarray(part.rows, np.int64), part.values, False)
-    return Gradient(np.arange(shape[0]), part.reshape(shape), True)
 
 
 # -- what it says ------------------------------------------------------------------------------

@@ -31,6 +31,24 @@ def measure(settings, text):
         return _Run(settings, text, device, hashing).result()
 
 
+def gradients(settings, text):
+    """Train, and yield rows and values of the embedding's gradient after every step.
+
+    Ends before a step whose loss is not finite. PyTorch's own random numbers are the run's until
+    the generator is closed.
+    """
+    start, hashing = sequences(settings, 2)
+    device = torch.device(settings["device"])
+    with seeded(start, device):
+        run = _Run(settings, text, device, hashing)
+        for _ in range(settings["epochs"]):
+            for _ in run.steps():
+                gradient = run.model.embedding.weight.grad.coalesce()
+                yield gradient.indices()[0].cpu().numpy(), gradient.values().cpu().numpy()
+            if not run.finite:
+                return
+
+
 @contextmanager
 def seeded(sequence, device):
     """Let PyTorch draw from a seed sequence, and go on from where it was afterwards."""
@@ -104,19 +122,28 @@ class _Run:
 
     def _epoch(self):
         """Take the steps of an epoch; return the mean loss, not finite where training ended."""
-        total, words, state = 0.0, 0, None
-        parameters = list(self.model.parameters())
+        total, words = 0.0, 0
+        for loss, places in self.steps():
+            total, words = total + loss * places, words + places
+        return total / words if self.finite else math.inf
+
+    def steps(self):
+        """Take the steps of an epoch; yield the loss of each, and how many words it is the mean of.
+
+        Ends before a step whose loss, or gradient, is not finite.
+        """
+        state, parameters = None, list(self.model.parameters())
         for segment, targets in lstm_model.segments(self.parts["train"], self.settings["segment"]):
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
             loss, state = lstm_model.backward(self.model, segment, targets, state)
             norm = slt.clip_grad_norm_(parameters, self.settings["clip_norm"])
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                return math.inf
+            self.finite = math.isfinite(loss) and math.isfinite(norm)
+            if not self.finite:
+                return
             for optimizer in self.optimizers:
                 optimizer.step()
-            total, words = total + loss * targets.numel(), words + targets.numel()
-        return total / words
+            yield loss, targets.numel()
 
     def _perplexity(self, part):
         return lstm_model.perplexity(self.model, self.parts[part], self.settings["segment"])

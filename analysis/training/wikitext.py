@@ -86,6 +86,18 @@ def cost(settings):
     return settings["epochs"] * (3 * sizes["train"] + sizes["validation"]) + test
 
 
+def steps(settings):
+    """The steps of a run that uses all of its epochs."""
+    length = settings["corpus"]["train"] // settings["batch"] - 1
+    return settings["epochs"] * -(-length // settings["segment"])
+
+
+def gradients(settings, inputs):
+    """Train, and yield the embedding's gradient in every step, see `analysis.training.neural`."""
+    neural = with_torch("analysis.training.neural")
+    return neural.gradients(settings, text_of(settings["words"], inputs["corpus"]))
+
+
 def measure(settings, inputs):
     """Make a run, see `analysis.training.neural.measure`."""
     neural = with_torch("analysis.training.neural")

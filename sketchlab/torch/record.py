@@ -4,19 +4,15 @@ import atexit
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from sketchlab import checkpoint
+from sketchlab import streams
 from sketchlab.annotations import FilePath
 from sketchlab.errors import InputError
 from sketchlab.validation import checked_count
 
-__all__ = ["FORMAT", "Recording", "record"]
-
-#: Version of the layout of a file.
-FORMAT = "sketchlab-gradients-1"
+__all__ = ["Recording", "record"]
 
 
 class Recording:
@@ -80,19 +76,8 @@ class Recording:
         self._hook.remove()
         self._hook = None
         atexit.unregister(self.close)
-        checkpoint.write(self._path, self._arrays(), compressed=True)
-
-    def _arrays(self):
         shape = tuple(self._parameter.shape)
-        columns = int(np.prod(shape[1:], dtype=np.int64))
-        return {
-            "format": FORMAT,
-            "shape": np.array(shape, np.int64),
-            "offsets": np.cumsum([0, *map(len, self._rows)]),
-            "dense": np.array(self._dense, np.bool_),
-            "rows": np.concatenate([np.empty(0, np.int64), *self._rows]),
-            "values": np.concatenate([np.empty((0, columns), np.float32), *self._values]),
-        }
+        streams.write(self._path, shape, self._rows, self._values, self._dense)
 
     def __enter__(self):
         return self

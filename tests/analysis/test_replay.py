@@ -15,13 +15,17 @@ import pytest
 
 import sketchlab as sl
 from analysis.__main__ import main
-from analysis.advice import replays
+from analysis.advice import recorded, replays
 from analysis.advice.candidates import WAYS
 from analysis.advice.replay import Beside, Errors, replay
-from analysis.advice.stream import FORMAT, Gradient, Stream
+from analysis.advice.stream import Gradient, Stream
+from analysis.problems.sampled_softmax import Sparse
+from analysis.training import mach
+from analysis.training.loop import train
 from figures.common.reading import studies
 from figures.common.style import house
 from figures.replay import ON_REQUEST as FIGURE
+from sketchlab.streams import FORMAT
 
 ROOT = Path(__file__).resolve().parents[2]
 N, DIM, K, STEPS = 60, 3, 8, 12
@@ -358,6 +362,47 @@ def test_all_stores_at_the_sizes_asked_for(written, capsys, tmp_path):
         page.draw_without_rendering()
         box, (width, height) = page.get_tightbbox(), page.get_size_inches()
         assert min(box.x0, box.y0) > -0.01 and box.x1 < width + 0.01 and box.y1 < height + 0.01
+
+
+@pytest.mark.parametrize("table", [0, 1])
+def test_a_recorded_task_is_what_training_sees(table, tmp_path, capsys):
+    path = tmp_path / "new" / "mach.npz"
+    asked = ["--optimizer", "rmsprop", "--steps", "3", "--table", str(table), "--out", str(path)]
+    assert main(["record", "mach", *asked]) == 0
+    stream = Stream(path)
+    assert f"3 steps of mach, RMSprop exact, table {stream.rows:,} x" in capsys.readouterr().out
+    settings = recorded.exact_of(Path("results"), "mach", "RMSprop") | {"replicate": 1}
+    begun = mach.begin(settings)
+    wanted = train(begun.optimizers, begun.gradient, settings["steps"], settings["learning_rate"])
+    for found, step in zip(stream, wanted):
+        part, shape = step.gradients[table], begun.optimizers[table].table.shape
+        dense = np.zeros(shape, np.float32)
+        if isinstance(part, Sparse):
+            np.add.at(dense, part.rows, part.values)
+        else:
+            dense += part.reshape(shape)
+        assert found.dense is not isinstance(part, Sparse)
+        np.add.at(dense, found.rows, -found.values)
+        assert not dense.any()
+        if found.dense:
+            assert found.values.any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["mach", "--steps", "0"], "--steps 0: must be at least 1"),
+        (["mach", "--table", "2"], "--table 2: mach has 2, from 0"),
+        (["mach", "--optimizer", "adagrad"], "no finished training of 'mach' with Adagrad"),
+        (["mach", "--steps", "1", "--out", "/dev/null/x.npz"], "cannot write /dev/null/x.npz"),
+        (["faces"], "invalid choice: 'faces'"),
+    ],
+)
+def test_what_cannot_be_recorded_is_said_in_a_line(asked, said, capsys):
+    assert main(["record", *asked]) == 2
+    captured = capsys.readouterr()
+    (line,) = [line for line in captured.err.split("\n") if "error" in line]
+    assert said in line and not captured.out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

@@ -118,6 +118,33 @@ def test_a_run_follows_from_its_settings_alone(setting):
         assert neural.measure(make(name, **change), text)["score"] != first["score"]
 
 
+def test_gradients_are_those_that_the_steps_take(setting, monkeypatch):
+    """The embedding's, clipped, in every step of all epochs; the training goes on beside."""
+    make, text = setting
+    settings, seen = make("Adam exact (lazy)"), []
+    embedding_optimizer = neural.embedding_optimizer
+
+    def watched(*arguments):
+        made = embedding_optimizer(*arguments)
+        (parameter,) = made.param_groups[0]["params"]
+        made.register_step_pre_hook(lambda *_: seen.append(parameter.grad.to_dense().clone()))
+        return made
+
+    monkeypatch.setattr(neural, "embedding_optimizer", watched)
+    curve = neural.measure(settings, text)["curve"]
+    wanted = list(seen)
+    found = list(neural.gradients(settings, text))
+    assert len(found) == len(wanted) == wikitext.steps(settings) > 10
+    for (rows, values), gradient in zip(found, wanted, strict=True):
+        assert (np.diff(rows) > 0).all()
+        dense = np.zeros(gradient.shape, np.float32)
+        dense[rows] = values
+        np.testing.assert_array_equal(dense, gradient.numpy())
+    assert curve["loss"][-1] < curve["loss"][0]
+    lost = make("Momentum exact (lazy)", learning_rate=3e38)
+    assert len(list(neural.gradients(lost, text))) < 10
+
+
 def test_variants_of_a_replicate_begin_alike_and_see_the_same_text(setting):
     make, text = setting
     curves = [

@@ -10,7 +10,7 @@ from toys import SKETCHED, dense, rows_and_values, sparse, table, tagger, train
 
 import sketchlab as sl
 import sketchlab.torch as slt
-from sketchlab.torch.record import FORMAT
+from sketchlab.streams import FORMAT
 
 
 def steps_of(path):
