@@ -5,9 +5,8 @@ from analysis.lab.found import found
 # the order of docs/results.md
 _FIRST = (
     "language-model", "recurrent-language-model", "wikitext-lstm", "lm1b-lstm", "gap-against-what",
-    "gap-against-steps", "masked-language-model", "head-tail", "shrunken-moment", "pairings",
-    "pareto",
-    "approximation-error", "cleaning", "power-law-curves", "dense-layers",
+    "gap-against-steps", "masked-language-model", "head-tail", "shrunken-moment", "shrinkage-forms",
+    "pairings", "pareto", "approximation-error", "cleaning", "power-law-curves", "dense-layers",
     "extreme-classification", "batch-time", "memory", "many-classes", "store-map",
     "first-moment-map", "speed", "cold-start", "gpu-speed",
 )  # fmt: skip
