@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,10 @@ import pytest
 from numba import prange
 
 import sketchlab
+import sketchlab as sl
+from sketchlab import warm
 from sketchlab.kernels import compile as compiling
+from sketchlab.optimizer import Optimizer
 
 PACKAGE = Path(sketchlab.__file__).parent
 
@@ -438,3 +442,60 @@ def test_a_folder_without_the_permission_to_write_is_passed_over(places):
     assert not doubling()
     assert doubling()
     assert len(list(places[1].iterdir())) == 1
+
+
+# -- compiling takes long ----------------------------------------------------------------------
+
+SGD = f"""
+import numpy as np, sketchlab as sl
+opt = sl.SGD(np.zeros((100, 4), np.float32), 0.1)
+for rows in ([1, 5], [5, 1, 5]):
+    opt.step(np.ones((len(rows), 4), np.float32), rows=rows)
+opt.step(np.ones((100, 4), np.float32))
+{COUNTS}
+"""
+
+
+def test_only_what_takes_long_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(compiling, "LONG", 0.05)
+    compiling._tell.cache_clear()
+    with compiling.told_if_long():
+        pass
+    with pytest.raises(KeyboardInterrupt), compiling.told_if_long():
+        raise KeyboardInterrupt
+    time.sleep(0.2)
+    assert not capsys.readouterr().err
+    for _ in range(2):
+        with compiling.told_if_long():
+            time.sleep(0.2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(compiling.cache_folders()[0]) in line and "sketchlab.warm" in line
+    compiling._tell.cache_clear()
+
+
+def test_a_first_step_tells_that_it_compiles(tmp_path):
+    hasty = "from sketchlab.kernels import compile; compile.LONG = 0.2\n"
+    first, again = (output(start(hasty + SGD, NUMBA_CACHE_DIR=str(tmp_path))) for _ in range(2))
+    assert "compiling kernels" in first[1] and str(tmp_path) in first[1]
+    assert again[0].split()[1] == "0"
+
+
+def test_warm_compiles_what_steps_need(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "sketchlab.warm", "SGD"]
+    printed = [
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    ]
+    compiled = [int(text.splitlines()[-1].split()[0]) for text in printed]
+    assert compiled[0] > 0 == compiled[1] and str(tmp_path) in printed[0]
+    assert python(SGD, NUMBA_CACHE_DIR=str(tmp_path)).split()[1] == "0"
+    unknown = subprocess.run(
+        [*command, "Adadelta"], env=environment, capture_output=True, text=True
+    )
+    assert unknown.returncode == 2 and "Adadelta: known are SGD" in unknown.stderr
+
+
+def test_warm_has_every_optimizer():
+    public = {name for name in sl.__all__ if isinstance(getattr(sl, name), type)}
+    assert set(warm.OPTIMIZERS) == {n for n in public if issubclass(getattr(sl, n), Optimizer)}

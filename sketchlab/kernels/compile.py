@@ -18,10 +18,11 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 import time
 import uuid
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from numba import config
 
 from sketchlab.kernels.numba_private import Dispatcher, KeptCode, compile_parallel
 
-__all__ = ["KERNELS", "kernel"]
+__all__ = ["KERNELS", "kernel", "told_if_long"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -40,6 +41,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 KERNELS: list[Dispatcher] = []
 
 DAYS_KEPT = 30
+#: Seconds after which the user is told what a first step is doing.
+LONG = 3.0
 _CHECKSUM = hashlib.sha256
 _CHECKSUM_BYTES = _CHECKSUM().digest_size
 
@@ -199,6 +202,32 @@ def _remove_unused(place):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > DAYS_KEPT * 24 * 3600:
                 shutil.rmtree(folder)
+
+
+@contextmanager
+def told_if_long():
+    """Say on stderr that kernels are being compiled, where what is done takes longer than `LONG`.
+
+    Loading them from disk takes less than a second. It is said once in a process.
+    """
+    timer = threading.Timer(LONG, _tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@cache  # once is enough
+def _tell():
+    if sys.stderr is not None:
+        print(
+            "sketchlab: compiling kernels, which takes up to a minute the first time; they are "
+            f"kept in {cache_folders()[0]}; `python -m sketchlab.warm` compiles all of them",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def kernel(function=None, **options):

@@ -11,6 +11,7 @@ import math
 import numba
 import numpy as np
 
+from sketchlab.kernels.compile import told_if_long
 from sketchlab.kernels.cpu.advance import advance
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
 from sketchlab.kernels.cpu.magnitude import PARTS, sum_squares
@@ -105,9 +106,10 @@ class CPU(OnHost):
         if key not in self._compiled:
             others = arguments(fitted, map(idle, fitted.views))
             none = rows[:0]
-            if shared:
-                advance(False, none, grads, none, *others)
-            move(scalars, table, none, grads, none, *others)
+            with told_if_long():
+                if shared:
+                    advance(False, none, grads, none, *others)
+                move(scalars, table, none, grads, none, *others)
             self._compiled.add(key)
 
     def coalesce(self, n, rows, grads):

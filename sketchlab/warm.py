@@ -1,0 +1,87 @@
+"""Compile the CPU kernels and keep them on disk: ``python -m sketchlab.warm``.
+
+For images and CI, whose later processes then start in less than a second. The kernels go where the
+first step of an optimizer would put them; ``NUMBA_CACHE_DIR`` names another place.
+"""
+
+import argparse
+import time
+
+import numpy as np
+
+import sketchlab as sl
+from sketchlab.kernels.compile import KERNELS, cache_folders
+
+__all__ = ["OPTIMIZERS", "warm"]
+
+OPTIMIZERS = ("SGD", "Momentum", "Adagrad", "RMSprop", "Adam", "AMSGrad")
+_SKETCHES = {"m": sl.CountSketch, "v": sl.CountMinSketch}
+_MANY = 1 << 14
+
+
+def warm(optimizers=OPTIMIZERS, dtypes=("float32",), seen=lambda line: None):
+    """Take small steps that need all kernels of some optimizers.
+
+    Parameters
+    ----------
+    optimizers : sequence of str
+    dtypes : sequence of {"float32", "float64"}
+        Of tables and gradients.
+    seen : callable
+        ``seen(line)`` is told of every optimizer that is done.
+
+    Returns
+    -------
+    int
+        How many kernels were compiled, and not found on disk.
+    """
+    before = _compiled()
+    for dtype in dtypes:
+        for name in optimizers:
+            began, known = time.perf_counter(), _compiled()
+            for optimizer in _of(name, dtype):
+                _take_steps(optimizer)
+            seconds = time.perf_counter() - began
+            seen(f"{name}, {dtype}: {_compiled() - known} kernels compiled, {seconds:.1f} s")
+    return _compiled() - before
+
+
+def _compiled():
+    return sum(sum(kernel.stats.cache_misses.values()) for kernel in KERNELS)
+
+
+def _of(name, dtype):
+    """An optimizer with exact state, and one whose moments are in sketches."""
+    make, table = getattr(sl, name), np.zeros((8, 2), dtype)
+    exact = make(table, 0.1)
+    yield exact
+    moments = [moment.name for moment in exact.rule.moments if moment.name in _SKETCHES]
+    if moments:
+        yield make(table, 0.1, **{moment: _SKETCHES[moment](width=2) for moment in moments})
+
+
+def _take_steps(optimizer):
+    """Of all rows; of some in order, and in any order, repeated; of enough for all threads."""
+    for rows in (range(8), [1, 3], [3, 1, 3], np.zeros(_MANY, np.int64)):
+        optimizer.step(np.ones((len(rows), 2), optimizer.dtype), rows=rows)
+    optimizer.step(np.ones_like(optimizer.table))
+
+
+def main(arguments=None):
+    """Compile what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m sketchlab.warm", description=__doc__)
+    parser.add_argument(
+        "optimizers", nargs="*", metavar="OPTIMIZER", help=f"of {', '.join(OPTIMIZERS)}; all"
+    )
+    parser.add_argument(
+        "--dtypes", nargs="+", choices=("float32", "float64"), default=["float32"], metavar="DTYPE"
+    )
+    options = parser.parse_args(arguments)
+    if unknown := set(options.optimizers) - set(OPTIMIZERS):
+        parser.error(f"unknown {', '.join(sorted(unknown))}: known are {', '.join(OPTIMIZERS)}")
+    count = warm(options.optimizers or OPTIMIZERS, options.dtypes, print)
+    print(f"{count} kernels compiled; kept in {cache_folders()[0]}")
+
+
+if __name__ == "__main__":
+    main()
