@@ -7,7 +7,8 @@ from figures.common.stores import LOOK_NOTE, look_of_stores
 
 def draw(study):
     rows = [row for row in study.summary["rows"] if row["measure"] is not None]
-    page, axes = style.panels(3.2)
+    ways = {row["way"] for row in rows}
+    page, axes = style.panels(2.2 + 0.12 * len(ways))  # the legend has a line for each
     named = {}
     for row in rows:
         look = look_of_stores(row["stores"])

@@ -7,7 +7,7 @@ searched with equal effort. What is judged is the distance from the better of ex
 
 import sketchlab as sl
 from analysis.lab.study import Table
-from analysis.training import tasks
+from analysis.training import comparison, tasks
 from analysis.training.variants import BY_NAME, WEIGHTED, Variant
 
 FULL = {
@@ -123,23 +123,29 @@ def variants(_):
 
 
 def _judged(rows_of):
-    """Distances of shrunken rows from the better of exact and none, and what was asked for."""
-    judged = []
+    """The better of exact and none for each part and family, and shrunken rows against it."""
+    better, judged = {}, []
     for part, rows in rows_of.items():
+        better[part] = {family: _better(rows, family) for family in WITHOUT}
         for row in rows:
             if row["family"] in WITHOUT and row["state"].startswith("shrunken"):
-                judged.append({"part": part, **_distance(row, rows)})
-    return {"judged": judged}
+                judged.append({"part": part, **_distance(row, better[part][row["family"]])})
+    return {"better": better, "judged": judged}
 
 
-def _distance(row, rows):
-    families = row["family"], WITHOUT[row["family"]]
+def _better(rows, family):
+    """The lowest mean of exact state with a first moment and without; None where there is none."""
     known = [
-        r["mean"]
-        for r in rows
-        if r["family"] in families and r["state"] == "exact" and r["mean"] is not None
+        row["mean"]
+        for row in rows
+        if row["family"] in (family, WITHOUT[family])
+        and row["state"] == "exact"
+        and row["mean"] is not None
     ]
-    best = min(known, default=None)
+    return min(known, default=None)
+
+
+def _distance(row, best):
     off = None if best is None or row["mean"] is None else row["mean"] / best - 1
     times = int(row["form"].partition("x")[0])
     return {
@@ -166,7 +172,8 @@ def present(configuration, summary):
 def _judgement(judged):
     if judged["off"] is None:
         return f"{judged['part']}, {judged['variant']}: diverged"
-    said = f"{judged['part']}, {judged['variant']}: {judged['off']:+.1%}"
+    change = comparison.change_text(1 + judged["off"])
+    said = f"{judged['part']}, {judged['variant']}: {change}"
     if judged["asked"] is None:
         return said
     reached = "reached" if judged["off"] <= judged["asked"] else "not reached"

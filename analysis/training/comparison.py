@@ -252,10 +252,15 @@ def table_row(row, form="{:.4g}"):
         row["form"],
         rate_text(row),
         score_text(row, form),
-        "" if off is None else f"{off - 1:+.1%}",
+        "" if off is None else change_text(off),
         f"{row['state_bytes'] / 1e3:.1f}",
         "" if row["exact_to_state"] is None else f"{row['exact_to_state']:.1f}",
     )
+
+
+def change_text(ratio):
+    """A score over another as a change in per cent, or as a factor where it is tenfold and more."""
+    return f"{ratio - 1:+.1%}" if ratio < 10 else f"{ratio:.2g} times"
 
 
 def edge_note(rows):

@@ -4,7 +4,10 @@ Settings are plain values, so descriptions of stores are written as dicts. They 
 seeds: these are drawn anew for every replicate and for every table.
 """
 
+import warnings
+
 import sketchlab as sl
+from sketchlab.errors import StoreSizeWarning
 from sketchlab.stores import Description
 
 
@@ -37,7 +40,10 @@ def optimizer(settings, table, seeds):
     """
     family = getattr(sl, settings["family"])
     kept = stores(settings, seeds)
-    return family(table, settings["learning_rate"], **settings["options"], **kept)
+    with warnings.catch_warnings():
+        # a store that is no smaller than exact state is there to be compared
+        warnings.simplefilter("ignore", StoreSizeWarning)
+        return family(table, settings["learning_rate"], **settings["options"], **kept)
 
 
 def stores(settings, seeds):

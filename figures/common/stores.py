@@ -57,7 +57,9 @@ def look_of(study, row):
 
 
 def look_of_stores(stores):
-    """Return the look of recorded descriptions, by moment; that of the only one where one is."""
+    """Return the look of recorded descriptions, by moment; exact where there is nothing to keep."""
+    if not stores:
+        return FORMS["exact"]
     look = FORMS[form_of_store(stores.get("v") or stores["m"])]
     return look._replace(marker=FORMS[form_of_store(stores["m"])].marker) if "m" in stores else look
 
