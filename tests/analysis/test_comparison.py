@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
-from analysis.training.comparison import Comparison, rate_text, score_text
+from analysis.training.comparison import Comparison, change_text, rate_text, score_text
 from analysis.training.optimizers import optimizer, plain
 from analysis.training.variants import Variant
 
@@ -116,3 +116,11 @@ def test_stores_of_one_table_get_different_seeds():
     both = Variant("Adam", "s", "f", sl.CountSketch(), sl.CountMinSketch()).settings()
     made = optimizer(both | {"learning_rate": 1.0}, sl.Dense().allocate(40, 2).table, iter([1, 2]))
     assert made.m.description.seed == 1 and made.v.description.seed == 2
+
+
+def test_a_change_beyond_tenfold_is_told_as_a_factor():
+    assert [change_text(ratio) for ratio in (0.98, 1.5, 2.5e30)] == [
+        "-2.0%",
+        "+50.0%",
+        "2.5e+30 times",
+    ]

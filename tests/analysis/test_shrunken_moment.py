@@ -65,8 +65,11 @@ def test_rows_are_judged_by_the_better_of_exact_and_none(exact, none, mean, off)
         row("Adam", "shrunken M", "20x, V 5x, clip", mean),
         row("Adam", "8-bit M", "lazy", 1.0),
     ]
-    (judged,) = shrunken_moment._judged({"language": rows})["judged"]
+    summary = shrunken_moment._judged({"language": rows})
+    (judged,) = summary["judged"]
     assert judged["off"] == pytest.approx(off) and judged["asked"] == 0.03
+    best = min(one for one in (exact, none) if one is not None)
+    assert summary["better"]["language"] == {"Adam": best, "Momentum": 1.0}
 
 
 def test_a_row_that_diverged_is_no_success():
