@@ -10,15 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.advice.stream import Gradient
+from analysis.lab.errors import UsageError
+from analysis.problems import split_text
 from analysis.problems.sampled_softmax import Sparse
-from analysis.training import recurrent, tasks, wikitext
+from analysis.training import lm1b, recurrent, tasks, wikitext
 from analysis.training.loop import train
 
 #: Tasks of the laboratory's own models, in NumPy.
 NUMPY = {name: task.module for name, task in tasks.TASKS.items() if hasattr(task.module, "begin")}
 NUMPY |= {"lstm": recurrent}
 #: And in PyTorch.
-TORCH = {"wikitext-lstm": wikitext}
+TORCH = {"wikitext-lstm": wikitext, "lm1b-lstm": lm1b}
 TASKS = (*NUMPY, *TORCH)
 #: What is early.
 SHARE = 0.05
@@ -40,12 +42,16 @@ def begin(settings, inputs):
         Of a run of the task's training, and ``task``, one of `TASKS`.
     inputs : dict
         ``corpus``, the path of a text or None.
+
+    Raises
+    ------
+    UsageError
+        If the settings of a training in PyTorch are for another text, or PyTorch is missing.
     """
     task = settings["task"]
     if task in TORCH:
-        vocabulary = settings["corpus"]["vocabulary"]
-        steps = TORCH[task].gradients(settings, inputs)
-        return Early([(vocabulary, settings["dim"])], _sparse(steps))
+        _check_text(settings, inputs["corpus"])
+        return Early(TORCH[task].shapes(settings), _sparse(TORCH[task].gradients(settings, inputs)))
     begun = NUMPY[task].begin(settings, inputs)
     shapes = [optimizer.table.shape for optimizer in begun.optimizers[: begun.tables]]
     steps = train(begun.optimizers, begun.gradient, settings["steps"], settings["learning_rate"])
@@ -63,9 +69,19 @@ def share_of(settings, share=SHARE):
     return max(2, round(share * steps_of(settings)))
 
 
+def _check_text(settings, path):
+    """Refuse another text than the one that the settings are for."""
+    wanted, found = settings["corpus"], split_text.load(path)
+    if found.digest != wanted["sha256"]:
+        raise UsageError(
+            f"the recorded training of {settings['task']} was on {wanted['name']} (SHA-256 "
+            f"{wanted['sha256']}...), not on {found.name}: give that text with --corpus"
+        )
+
+
 def _sparse(steps):
-    for rows, values in steps:
-        yield [Gradient(rows, values, False)]
+    for tables in steps:
+        yield [Gradient(rows, values, False) for rows, values in tables]
 
 
 def _plain(steps, shapes):

@@ -17,6 +17,8 @@ SOURCES = (
     "shrunken-moment",
     "wikitext-lstm",
 )
+#: Others that have trainings of a task with exact state.
+ALSO = {"gap-against-steps": "lm1b-lstm", "lm1b-lstm": "lm1b-lstm"}
 #: What the settings of a run say of how it was judged.
 _JUDGED = ("split", "evaluated_words", "watched_words", "queries", "replicate", "variant")
 
@@ -56,13 +58,28 @@ def exact_of(folder, task, family):
     known = {}
     for group in groups_of(folder, SOURCES):
         known.setdefault((group["task"], group["family"]), group["exact"])
+    for name, other in ALSO.items():
+        if (path := folder / f"{name}.json").exists():
+            for settings in _exact_runs(read(path)):
+                known.setdefault((other, settings["family"]), settings | {"task": other})
     if (task, family) not in known:
         there = ", ".join(f"{one} ({of.lower()})" for one, of in known)
         raise UsageError(
             f"{folder} has no finished training of {task!r} with {family} and exact state: known "
-            f"are {there}; the experiments {', '.join(SOURCES)} make them"
+            f"are {there}; the experiments {', '.join((*SOURCES, *ALSO))} make them"
         )
     return known[task, family]
+
+
+def _exact_runs(content):
+    """Settings of runs with exact state that are no tries, the longest first."""
+    runs = [run["settings"] for run in content["runs"]]
+    runs = [
+        one
+        for one in runs
+        if one["replicate"] == 1 and one["variant"] == f"{one['family']} exact (lazy)"
+    ]
+    return sorted(runs, key=lambda one: -one["epochs"])
 
 
 def _groups(content, evidence):

@@ -108,6 +108,18 @@ def steps(settings):
     return settings["epochs"] * -(-length // settings["segment"])
 
 
+def shapes(settings):
+    """Rows and columns of both tables; the softmax has a column of biases."""
+    rows, dim = settings["corpus"]["vocabulary"], settings["dim"]
+    return [(rows, dim), (rows, dim + 1)]
+
+
+def gradients(settings, inputs):
+    """Train, and yield both tables' gradients in every step, see `analysis.training.sampled`."""
+    sampled = with_torch("analysis.training.sampled")
+    return sampled.gradients(settings, wikitext.text_of(settings["words"], inputs["corpus"]))
+
+
 def measure(settings, inputs):
     """Make a run, see `analysis.training.sampled.measure`."""
     sampled = with_torch("analysis.training.sampled")

@@ -32,7 +32,7 @@ def measure(settings, text):
 
 
 def gradients(settings, text):
-    """Train, and yield rows and values of the embedding's gradient after every step.
+    """Train; yield rows and values of the embedding's gradient after every step, in a list.
 
     Ends before a step whose loss is not finite. PyTorch's own random numbers are the run's until
     the generator is closed.
@@ -43,10 +43,15 @@ def gradients(settings, text):
         run = _Run(settings, text, device, hashing)
         for _ in range(settings["epochs"]):
             for _ in run.steps():
-                gradient = run.model.embedding.weight.grad.coalesce()
-                yield gradient.indices()[0].cpu().numpy(), gradient.values().cpu().numpy()
+                yield [rows_and_values(run.model.embedding.weight)]
             if not run.finite:
                 return
+
+
+def rows_and_values(parameter):
+    """The distinct rows of a sparse gradient, ascending, and their values, as NumPy arrays."""
+    gradient = parameter.grad.coalesce()
+    return gradient.indices()[0].cpu().numpy(), gradient.values().cpu().numpy()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from analysis.problems.sampled_softmax import LogUniform, frequency_biases
 from analysis.problems.split_text import streams
 from analysis.training import lm1b
 from analysis.training.loop import plain, sequences
-from analysis.training.neural import embedding_optimizer, seeded
+from analysis.training.neural import embedding_optimizer, rows_and_values, seeded
 
 #: Layers smaller than this are kept exactly where all parts are sketched.
 MIN_NUMEL = 4096
@@ -34,6 +34,23 @@ def measure(settings, text):
     with seeded(start, device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         return _Run(settings, text, device, order, hashing).result()
+
+
+def gradients(settings, text):
+    """Train; yield rows and values of each table's gradient after every step, a list of pairs.
+
+    As `analysis.training.neural.gradients`.
+    """
+    start, order, hashing = sequences(settings, 3)
+    device = torch.device(settings["device"])
+    with seeded(start, device), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+        run = _Run(settings, text, device, order, hashing)
+        for _ in range(settings["epochs"]):
+            for _ in run.steps():
+                yield [rows_and_values(getattr(run.model, name).weight) for name in lm1b.TABLES]
+            if not run.finite:
+                return
 
 
 class _Run:
@@ -78,18 +95,28 @@ class _Run:
 
     def _epoch(self):
         """Take the steps of an epoch; return the mean loss, not finite where training ended."""
-        total, places, state = 0.0, 0, None
+        total, places = 0.0, 0
+        for loss, count in self.steps():
+            total, places = total + loss * count, places + count
+        return total / places if self.finite else math.inf
+
+    def steps(self):
+        """Take the steps of an epoch; yield the loss of each, and how many words it is the mean of.
+
+        Ends before a step whose loss, or gradient, is not finite.
+        """
+        state = None
         for words, targets in lstm_model.segments(self.parts["train"], self.settings["segment"]):
             loss, state = self._backward(words, targets.flatten(), state)
             norms = [
                 slt.clip_grad_norm_(getattr(self.model, part).parameters(), limit)
                 for part, limit in dict.fromkeys(lm1b.PARTS, self.settings["clip_norm"]).items()
             ]
-            if not all(map(math.isfinite, (loss, *norms))):
-                return math.inf
+            self.finite = all(map(math.isfinite, (loss, *norms)))
+            if not self.finite:
+                return
             self._move()
-            total, places = total + loss * targets.numel(), places + targets.numel()
-        return total / places
+            yield loss, targets.numel()
 
     def _backward(self, words, targets, state):
         """Compute the gradients of the sampled loss of a segment; return it and the state."""

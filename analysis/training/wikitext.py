@@ -92,6 +92,11 @@ def steps(settings):
     return settings["epochs"] * -(-length // settings["segment"])
 
 
+def shapes(settings):
+    """Rows and columns of what is sketched: the embedding alone."""
+    return [(settings["corpus"]["vocabulary"], settings["dim"])]
+
+
 def gradients(settings, inputs):
     """Train, and yield the embedding's gradient in every step, see `analysis.training.neural`."""
     neural = with_torch("analysis.training.neural")

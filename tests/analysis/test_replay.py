@@ -396,6 +396,7 @@ def test_a_recorded_task_is_what_training_sees(table, tmp_path, capsys):
         (["mach", "--optimizer", "adagrad"], "no finished training of 'mach' with Adagrad"),
         (["mach", "--steps", "1", "--out", "/dev/null/x.npz"], "cannot write /dev/null/x.npz"),
         (["faces"], "invalid choice: 'faces'"),
+        (["wikitext-lstm", "--optimizer", "adagrad"], "no finished training of 'wikitext-lstm'"),
     ],
 )
 def test_what_cannot_be_recorded_is_said_in_a_line(asked, said, capsys):

@@ -135,7 +135,7 @@ def test_gradients_are_those_that_the_steps_take(setting, monkeypatch):
     wanted = list(seen)
     found = list(neural.gradients(settings, text))
     assert len(found) == len(wanted) == wikitext.steps(settings) > 10
-    for (rows, values), gradient in zip(found, wanted, strict=True):
+    for ((rows, values),), gradient in zip(found, wanted, strict=True):
         assert (np.diff(rows) > 0).all()
         dense = np.zeros(gradient.shape, np.float32)
         dense[rows] = values

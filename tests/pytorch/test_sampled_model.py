@@ -217,3 +217,26 @@ def test_test_text_is_for_runs(setting):
 def test_divergence_is_reported(setting):
     make, text = setting
     assert sampled.measure(make(EXACT, learning_rate=1e30), text)["diverged"]
+
+
+def test_gradients_are_those_that_the_steps_take(setting, monkeypatch):
+    """Both tables', clipped, in every step of all epochs; the training goes on beside."""
+    make, text = setting
+    settings, seen = make("Adam exact (lazy)"), []
+    move = sampled._Run._move
+
+    def watched(run):
+        tables = (getattr(run.model, name).weight.grad.to_dense() for name in lm1b.TABLES)
+        seen.append([gradient.clone() for gradient in tables])
+        move(run)
+
+    monkeypatch.setattr(sampled._Run, "_move", watched)
+    sampled.measure(settings, text)
+    wanted = list(seen)
+    found = list(sampled.gradients(settings, text))
+    assert len(found) == len(wanted) == lm1b.steps(settings)
+    for tables, dense in zip(found, wanted, strict=True):
+        for (rows, values), shape, gradient in zip(tables, lm1b.shapes(settings), dense):
+            whole = np.zeros(shape, np.float32)
+            whole[rows] = values
+            np.testing.assert_array_equal(whole, gradient.numpy())
