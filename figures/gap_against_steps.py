@@ -13,6 +13,7 @@ LABELS = ("CS-MV, embedding", "CS-MV, both tables", "no M, CMS conservative, bot
 
 def draw(study):
     page, axes = style.panels(2.9)
+    improving = study.summary["improving"]
     for way, label, look in zip(study.summary["ways"], LABELS, style.LOOKS[1:]):
         points = [
             (point["steps"], 100 * gap)
@@ -23,18 +24,19 @@ def draw(study):
         if points:
             axes.plot(*zip(*points), label=label, **look.points())
         if way["fit"] is not None:
-            _line(axes, way, look)
+            fitted = [point["steps"] for point in way["points"] if point["epochs"] <= improving]
+            _line(axes, way["fit"]["line"], max(fitted), look)
     axes.axhline(0, color=style.GREY, linewidth=0.5)
     axes.set(xscale="log", xlabel="training steps", ylabel="perplexity over exact, %")
     style.legend_above(page, axes, 1)
     return page
 
 
-def _line(axes, way, look):
-    """The fitted power law, from the first point to the longest published length."""
-    steps, middle, low, high = np.array(way["fit"]["line"]).T
+def _line(axes, line, last, look):
+    """The power law, fitted up to `last` steps, drawn to the longest published length."""
+    steps, middle, low, high = np.array(line).T
     middle, low, high = 100 * middle, 100 * low, 100 * high
-    inside = steps <= way["points"][-1]["steps"]
+    inside = steps <= last
     axes.plot(steps[inside], middle[inside], color=look.color, linewidth=0.8)
     axes.plot(steps[~inside], middle[~inside], color=look.color, linewidth=0.8, linestyle=":")
     axes.fill_between(steps, low, np.minimum(high, 3 * middle[0]), color=look.color, alpha=0.12)
@@ -49,10 +51,11 @@ def caption(study):
         "Test perplexity over exact state's of the same seed, a point for each of "
         f"{study.configuration['replicates']} seeds, for ever longer training with rates chosen "
         f"anew for every length (LM1B set-up, {text['name']}, vocabulary {text['vocabulary']:,}). "
-        "Lines: power laws fitted to the points, dotted where they are extrapolated, with 95 % "
-        f"intervals that hold as far as the laws do. {fits}. Published: "
-        f"{perplexity_to_exact('4', 'CS-MV')} after {STEPS['Wikitext-2']:,} steps with the "
-        f"embedding sketched, "
+        "Lines: power laws fitted to the points up to "
+        f"{study.summary['improving']} epochs, with which exact state is best, dotted where they "
+        f"are extrapolated, with 95 % intervals that hold as far as the laws do. {fits}. "
+        f"Published: {perplexity_to_exact('4', 'CS-MV')} after {STEPS['Wikitext-2']:,} steps "
+        "with the embedding sketched, "
         f"{perplexity_to_exact('9', 'CS-MV')} after {STEPS['LM1B']:,} with both tables (number of "
         "the table in brackets)."
     )

@@ -2,7 +2,9 @@
 
 The LM1B set-up made small (`analysis.training.lm1b`), trained for ever more epochs, with rates
 chosen anew, and with the same effort, for every length. A power law through the gaps says where
-the published lengths would lie if it went on.
+the published lengths would lie if it went on. It is fitted to the lengths at which exact state
+still gains from more epochs: beyond them it overfits a text that is small for so many, and what
+sketched state loses less there is not lost by noise.
 """
 
 from functools import partial
@@ -74,7 +76,7 @@ def _steps(configuration, length):
 def summarise(configuration, result_of):
     """Return the rows of all lengths, gaps by steps for each way, and the power law of each."""
     rows_of = {length: one.rows(result_of) for length, one in _planned(configuration).items()}
-    ways = []
+    improving, ways = _improving(rows_of), []
     for place, variant in enumerate(VARIANTS[1:], 1):
         points = [
             {
@@ -84,9 +86,18 @@ def summarise(configuration, result_of):
             }
             for length, rows in rows_of.items()
         ]
-        ways.append({"variant": variant.name, "points": points, "fit": _fit(points)})
+        fitted = [point for point in points if point["epochs"] <= improving]
+        fits = {"fit": _fit(fitted), "fit_of_all": _fit(points)}
+        ways.append({"variant": variant.name, "points": points, **fits})
     lengths = [{"epochs": length, "rows": rows} for length, rows in rows_of.items()]
-    return {"lengths": lengths, "ways": ways}
+    return {"lengths": lengths, "improving": improving, "ways": ways}
+
+
+def _improving(rows_of):
+    """With how many epochs exact state is best; the most where that is so with several, or none."""
+    means = {length: rows[0]["mean"] for length, rows in rows_of.items()}
+    known = {length: mean for length, mean in means.items() if mean is not None}
+    return min(known, key=lambda length: (known[length], -length), default=max(rows_of))
 
 
 def _fit(points):
@@ -128,6 +139,8 @@ def present(configuration, summary):
         f"of all seeds, with {gaps.CONFIDENCE:.0%} intervals that hold as far as the law does; "
         f"the longest run here has {_steps(configuration, lengths[-1]):,} steps. None where a gap "
         "is not above zero.",
+        f"Fitted to the lengths up to {summary['improving']} epochs, with which exact state is "
+        f"best. To all lengths: {'; '.join(map(_of_all, summary['ways']))}.",
         *([f"Best at the lowest or highest rate tried: {'; '.join(edges)} epochs."] if edges else
           []),
     ]  # fmt: skip
@@ -138,6 +151,13 @@ def present(configuration, summary):
 
 def _lengths():
     return ", ".join(f"{name} {steps:,}" for name, steps in STEPS.items())
+
+
+def _of_all(way):
+    """The power law through all lengths, in words."""
+    exponent, *places = _extrapolated(way["fit_of_all"])
+    found = ", ".join((exponent, *places)) if way["fit_of_all"] else "none"
+    return f"{way['variant']} {found}"
 
 
 def _extrapolated(fit):

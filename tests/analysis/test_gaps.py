@@ -107,6 +107,28 @@ def test_table_of_lengths(configured):
     assert "+2.3 ± 0.0 %" in text and "-1.00 (-1.00 to -1.00)" in text
 
 
+def test_lengths_at_which_exact_state_overfits_are_not_fitted(configured):
+    """At the longest one all that is exact is worse again; the others keep their gaps."""
+    experiment = gap_against_steps.EXPERIMENT
+    configuration = configured(experiment)
+
+    def overfits(run):
+        longest = run["epochs"] == max(configuration["lengths"])
+        worse = {"score": 1.5 * made_up({**run, "epochs": 1})["score"]}
+        exact = run["variant"] == gap_against_steps.VARIANTS[0].name
+        return made_up(run) | (worse if longest and exact else {})
+
+    improving = {1: 200.0, 2: 100.0, 4: 120.0}
+    rows_of = {length: [{"mean": mean}] for length, mean in improving.items()}
+    assert gap_against_steps._improving(rows_of) == 2
+    assert gap_against_steps._improving({1: [{"mean": None}], 2: [{"mean": None}]}) == 2
+    summary = experiment.summarise(configuration, overfits)
+    assert summary["improving"] < max(configuration["lengths"])
+    both = summary["ways"][1]
+    assert both["fit"] != both["fit_of_all"]
+    assert "To all lengths" in terminal(experiment.present(configuration, summary))
+
+
 def test_no_law_is_said(configured):
     experiment = gap_against_steps.EXPERIMENT
     configuration = configured(experiment)
