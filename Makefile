@@ -18,7 +18,7 @@ DOCS_STAMP := $(VENV)/.installed-docs
 DIST_STAMP := $(VENV)/.installed-dist
 
 .DELETE_ON_ERROR:
-.PHONY: help validate figures bench test test-ptx test-torch test-gpu lint docs dist clean
+.PHONY: help validate figures bench test test-ptx test-emulated test-torch test-gpu lint docs dist clean
 
 help:
 	@echo "make validate   check every claim and train the language model, quickly; print the tables"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench      time a step on this machine, beside PyTorch's where it is installed"
 	@echo "make test       run all tests, and the examples in the docstrings"
 	@echo "make test-ptx   compile all CUDA kernels, which needs no GPU, and print their registers"
+	@echo "make test-emulated  run the tests of the CUDA backend on an emulated GPU (Linux, gcc)"
 	@echo "make test-torch run the tests of the optimizers for PyTorch, which is installed for it"
 	@echo "make test-gpu   run the tests of the CUDA backend on this machine's GPU"
 	@echo "make lint       check style, formatting, the direction of imports and types"
@@ -64,6 +65,12 @@ $(PTX_STAMP): $(STAMP)
 test-ptx: $(PTX_STAMP)
 	@$(BIN)/python -m pytest -s tests/cuda/test_ptx.py $(ARGS)
 
+# What nvidia-nvjitlink links is a GPU's machine code, which cannot be run here.
+test-emulated: $(PTX_STAMP)
+	@$(BIN)/python -m tests.cuda.emulator -m pytest -n auto tests/cuda/emulator \
+		tests/cuda/test_gpu.py tests/cuda/test_size.py tests/cuda/test_streams.py \
+		tests/cuda/test_first_light.py $(ARGS)
+
 # One version, installed with the extra: left to choose, pip downloads gigabytes. Another one:
 # TORCH=torch==2.4.1
 test-torch: $(STAMP)
@@ -74,7 +81,8 @@ test-torch: $(STAMP)
 # CUDA=cuda12 for an older driver
 test-gpu: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(CUDA)]'
-	@$(BIN)/python -m pytest tests/cuda/test_gpu.py $(ARGS)
+	@$(BIN)/python -m pytest tests/cuda/test_gpu.py tests/cuda/test_size.py \
+		tests/cuda/test_streams.py tests/cuda/test_first_light.py $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
