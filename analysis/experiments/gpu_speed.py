@@ -1,17 +1,27 @@
 """Speed on a GPU: sketched and exact optimizers beside PyTorch's and CuPy's.
 
-Steps are timed with device events, and medians are reported. Every run measures a copy from
-device to device first, in the same process: the bandwidth that a step attains is what it must
-move at least (`contenders.least_bytes`) over its time, given as a fraction of the copy's.
+Steps are timed with device events, and medians are reported, beside the time that a call takes on
+the host. Every run measures a copy from device to device first, in the same process: the bandwidth
+that a step attains is what it must move at least (`contenders.least_bytes`) over its time, given as
+a fraction of the copy's. At one shape rows come in every way (`contenders.ROWS`), and all decays
+and stores of the library are timed. What does not fit into the device's memory is left out with a
+line.
 """
 
 from analysis.lab.errors import UsageError
 from analysis.lab.study import Experiment, Table
 from analysis.timing import gpu_events
-from analysis.timing.gpu_contenders import CONTENDERS, Missing, competes, least_bytes
+from analysis.timing.gpu_contenders import (
+    CONTENDERS,
+    OPTIMIZERS,
+    ROWS,
+    VARIANTS,
+    Missing,
+    competes,
+    least_bytes,
+)
 from sketchlab.errors import BackendError
 
-OPTIMIZERS = ("Adam CS-MV", "Adam CS-V", "RMSprop CMS", "Adam exact")
 # (rows, columns, active rows; None: a dense step)
 FULL = [
     (1_000_000, 64, 1_000),
@@ -47,33 +57,57 @@ def runs(configuration):
     """Return the settings of every run."""
     common = {name: configuration[name] for name in ("seed", "repeats", "device")}
     return [
-        {"optimizer": optimizer, "by": by, "n": n, "dim": dim, "k": k, **common}
-        for n, dim, k in configuration["shapes"]
-        for optimizer in OPTIMIZERS
+        {"optimizer": optimizer, "by": by, "n": n, "dim": dim, "k": k, "rows": rows, **common}
+        for optimizer, n, dim, k, rows in _cells(configuration["shapes"])
         for by in CONTENDERS
         if competes(by, optimizer, k)
     ]
 
 
+def _cells(shapes):
+    """(optimizer, n, dim, k, rows): all shapes with ascending rows, then one in every way."""
+    for shape in shapes:
+        yield from ((optimizer, *shape, "ascending") for optimizer in OPTIMIZERS)
+    sparse = [shape for shape in shapes if shape[2] is not None]
+    if sparse:
+        base = max(sparse, key=lambda shape: shape[1] * shape[2])
+        yield from ((optimizer, *base, "ascending") for optimizer in VARIANTS)
+        for rows in ROWS[1:]:
+            yield from ((optimizer, *base, rows) for optimizer in OPTIMIZERS)
+
+
 def measure(settings, _):
     """Time one contender, or say why it could not be timed."""
+    gpu_events.release()
     try:
-        copied = gpu_events.copy_bandwidth(settings["repeats"])
-        step = CONTENDERS[settings["by"]](settings)
-        ms = gpu_events.median_ms(step, settings["repeats"])
+        return _timed(settings)
     except Missing as reason:
         return {"missing": str(reason)}
-    except (BackendError, MemoryError) as reason:
-        return {"missing": str(reason)}
-    least = least_bytes(*(settings[name] for name in ("optimizer", "n", "dim", "k")))
-    return {"ms": ms, "copy_bytes_per_s": copied, "least_bytes": least}
+    except Exception as error:
+        if gpu_events.ran_out(error):
+            return {"missing": "does not fit into the device's memory"}
+        if isinstance(error, BackendError):
+            return {"missing": str(error)}
+        raise
+    finally:
+        gpu_events.release()
+
+
+def _timed(settings):
+    repeats = settings["repeats"]
+    copied = gpu_events.copy_bandwidth(repeats)
+    step = CONTENDERS[settings["by"]](settings)
+    ms, host_ms = gpu_events.median_ms(step, repeats), gpu_events.host_ms(step, repeats)
+    shape = (settings[name] for name in ("optimizer", "n", "dim", "k", "rows", "seed"))
+    least = least_bytes(*shape)
+    return {"ms": ms, "host_ms": host_ms, "copy_bytes_per_s": copied, "least_bytes": least}
 
 
 def summarise(configuration, result_of):
     """Return one row for every run."""
     return {
         "rows": [
-            {name: settings[name] for name in ("optimizer", "by", "n", "dim", "k")}
+            {name: settings[name] for name in ("optimizer", "by", "n", "dim", "k", "rows")}
             | result_of(settings)
             for settings in runs(configuration)
         ]
@@ -86,21 +120,24 @@ def present(configuration, summary):
     notes = [
         "GB/s: least bytes of the step over its median time; copy: a copy from device to device "
         "in the same run.",
+        "host: until the call returns, the device being idle. Rows: distinct ones, ascending or "
+        "unsorted, or with the frequencies of Zipf's law, which repeats some.",
         f"{configuration['repeats']} steps each; {device}.",
     ]
     title = f"Optimizer steps on {device['name']}"
-    columns = ("optimizer", "by", "n", "d", "k", "ms", "GB/s", "of copy")
+    columns = ("optimizer", "by", "n", "d", "k", "rows", "ms", "host ms", "GB/s", "of copy")
     return Table(title, columns, [_row(entry) for entry in summary["rows"]], notes)
 
 
 def _row(entry):
     what = [entry["optimizer"], entry["by"], f"{entry['n']:,}", str(entry["dim"])]
-    what.append("dense" if entry["k"] is None else f"{entry['k']:,}")
+    what += ["all", "dense"] if entry["k"] is None else [f"{entry['k']:,}", entry["rows"]]
     if "missing" in entry:
-        return [*what, entry["missing"], "", ""]
+        return [*what, entry["missing"], "", "", ""]
     speed = entry["least_bytes"] / (entry["ms"] * 1e-3)
     share = speed / entry["copy_bytes_per_s"]
-    return [*what, f"{entry['ms']:.3f}", f"{speed / 1e9:,.0f}", f"{share:.0%}"]
+    times = [f"{entry['ms']:.3f}", f"{entry['host_ms']:.3f}"]
+    return [*what, *times, f"{speed / 1e9:,.0f}", f"{share:.0%}"]
 
 
 def cost(settings):

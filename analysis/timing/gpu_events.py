@@ -1,6 +1,9 @@
-"""Time on a GPU, taken with device events; and what the device can do at best."""
+"""Time on a GPU, taken with device events, and on its host; what the device can do at best."""
 
+import gc
 import statistics
+import sys
+import time
 
 import numpy as np
 
@@ -33,6 +36,35 @@ def device():
     return {"name": name, "compute_capability": list(here.compute_capability), **dotted}
 
 
+def l2_bytes():
+    """Bytes of the cache that all multiprocessors share; None where the device does not say."""
+    if driver.simulated():
+        return None
+    return getattr(driver.cuda.get_current_device(), "L2_CACHE_SIZE", None)
+
+
+def release():
+    """Give all memory back to the device that nothing uses: pools of PyTorch and CuPy, and ours.
+
+    What one contender keeps another could not have.
+    """
+    gc.collect()
+    if not driver.simulated():
+        driver.cuda.synchronize()
+        driver.cuda.current_context().deallocations.clear()
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
+        sys.modules["torch"].cuda.empty_cache()
+    if "cupy" in sys.modules:
+        sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
+
+
+def ran_out(error):
+    """Whether an exception says that the device's memory is used up, in anybody's words."""
+    return isinstance(error, MemoryError) or "out of memory" in (
+        str(error).lower().replace("_", " ")
+    )
+
+
 def median_ms(step, repeats, warm_up=3):
     """Median time of ``step(i)`` over `repeats` calls, each between two events on the stream.
 
@@ -48,6 +80,22 @@ def median_ms(step, repeats, warm_up=3):
         end.record()
     cuda.synchronize()
     return statistics.median(start.elapsed_time(end) for start, end in events)
+
+
+def host_ms(step, repeats):
+    """Median time until ``step(i)`` returns, the device being idle when it is called.
+
+    To be called after `median_ms`, which warms up. Where it is more than the time on the device,
+    the host is what a training loop waits for.
+    """
+    times = []
+    for i in range(repeats):
+        driver.cuda.synchronize()
+        start = time.perf_counter()
+        step(i)
+        times.append((time.perf_counter() - start) * 1e3)
+    driver.cuda.synchronize()
+    return statistics.median(times)
 
 
 def copy_bandwidth(repeats, size=None):
