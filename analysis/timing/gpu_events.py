@@ -9,7 +9,9 @@ import numpy as np
 
 from sketchlab.errors import BackendError
 from sketchlab.kernels.cuda import driver
+from sketchlab.kernels.cuda.arrays import as_device
 from sketchlab.kernels.cuda.elementwise import fill
+from sketchlab.kernels.cuda.launcher import Launcher
 
 COPIED = 2**30  # bytes of one array of the copy
 
@@ -110,5 +112,6 @@ def copy_bandwidth(repeats, size=None):
 def filled(shape, value=0.0, dtype=np.float32):
     """A device array of one value."""
     array = driver.cuda.device_array(shape, dtype)
-    driver.Launcher().flat(fill, array.size, array.reshape(array.size), np.dtype(dtype).type(value))
+    memory = as_device("array", array).memory
+    Launcher().flat(fill, array.size, memory.reshape(array.size), np.dtype(dtype).type(value))
     return array

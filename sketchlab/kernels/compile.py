@@ -33,7 +33,7 @@ from numba import config
 
 from sketchlab.kernels.numba_private import Dispatcher, KeptCode, compile_parallel
 
-__all__ = ["KERNELS", "kernel", "told_if_long"]
+__all__ = ["KERNELS", "KernelFiles", "kernel", "told_if_long"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -115,12 +115,10 @@ def _private_temporary():
     return [place] if private and found.st_uid == os.getuid() else []
 
 
-class KernelFiles(KeptCode):
-    """The disk cache of one kernel: a file for each signature."""
+class KernelFiles:
+    """The files in which one compiled kernel is kept, one for each key."""
 
-    def __init__(self, dispatcher):
-        super().__init__(dispatcher)
-        function = dispatcher.py_func
+    def __init__(self, function):
         name = f"{function.__module__}.{function.__qualname__}"
         self._name = name.replace("<", "").replace(">", "")  # not allowed on Windows
         self._folders = cache_folders()
@@ -155,6 +153,14 @@ class KernelFiles(KeptCode):
 
     def _file_name(self, key):
         return f"{self._name}-{_CHECKSUM(repr(key).encode()).hexdigest()[:16]}.kernel"
+
+
+class DispatcherFiles(KernelFiles, KeptCode):
+    """The disk cache of a dispatcher: a file for each signature."""
+
+    def __init__(self, dispatcher):
+        KernelFiles.__init__(self, dispatcher.py_func)
+        KeptCode.__init__(self, dispatcher)
 
 
 @cache  # Numba resets the memory of the warnings module whenever it compiles
@@ -240,7 +246,7 @@ def kernel(function=None, **options):
     """
     if function is None:
         return partial(kernel, **options)
-    compiled = compile_parallel(function, KernelFiles, **options)
+    compiled = compile_parallel(function, DispatcherFiles, **options)
     if isinstance(compiled, Dispatcher):
         KERNELS.append(compiled)
     return compiled

@@ -8,7 +8,6 @@ from sketchlab.errors import InputError
 
 __all__ = [
     "Gradient",
-    "OnCurrentStream",
     "backend_of",
     "check_parameter",
     "gradient_of",
@@ -119,7 +118,7 @@ def gradient_of(parameter, order, dtype, negative):
     if values.is_cuda:
         values = view_of(values, order).contiguous()
         rows = None if indices is None else indices[0]
-        return Gradient(OnCurrentStream(values), rows, values, indices)
+        return Gradient(values, rows, values, indices)
     rows = None if indices is None else indices.numpy()[0]
     return Gradient(view_of(values, order), rows, values, indices)
 
@@ -135,19 +134,6 @@ def _check_sparse(gradient, order):
             "its gradient is sparse by rows, its memory is laid out otherwise (a transposed "
             "parameter): give parameter.contiguous(), or dense gradients"
         )
-
-
-class OnCurrentStream:
-    """A device array that names the stream which PyTorch works on now."""
-
-    def __init__(self, tensor):
-        stream = torch.cuda.current_stream(tensor.device).cuda_stream
-        self._tensor = tensor  # whose memory it is
-        self.__cuda_array_interface__ = {
-            **tensor.__cuda_array_interface__,
-            "version": 3,
-            "stream": stream or 1,  # the default stream, 0 to PyTorch, is 1 in the interface
-        }
 
 
 def hold_until_done(gradient):

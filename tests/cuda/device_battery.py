@@ -7,6 +7,7 @@ Not collected by itself: `test_simulator.py` runs this file in a process with th
 import copy
 import pickle
 from functools import cache
+from itertools import product
 
 import battery
 import naive
@@ -19,8 +20,11 @@ from battery import Shape, build, initial_table, stream
 import sketchlab as sl
 from analysis.experiments import gpu_speed
 from analysis.timing import gpu_events
-from sketchlab.kernels.cuda import CUDA, driver, sorting
-from sketchlab.kernels.cuda.arrays import as_device, empty
+from sketchlab.kernels.cuda import CUDA, driver
+from sketchlab.kernels.cuda.arrays import as_device
+from sketchlab.kernels.cuda.launcher import Launcher, machine_here
+from sketchlab.kernels.cuda.memory import allocate
+from sketchlab.kernels.cuda.sorting import RowKeys, Sorter
 from sketchlab.kernels.scratch import Scratch
 
 pytestmark = [
@@ -133,37 +137,46 @@ def test_tables_of_other_shapes():
 
 def test_steps_after_the_first_neither_allocate_nor_copy_nor_wait(monkeypatch):
     shape = Shape(30, 3, 3, 4)
-    case = "Adam cs-lazy cms-bucket"
     rng = np.random.default_rng(0)
     batches = [
-        (on_device(rng.standard_normal((5, 3)).astype(np.float32)), on_device(rows))
+        (on_device(rng.standard_normal((5, 3)).astype(np.float32)), on_device(np.array(rows)))
         for rows in ([4, 1, 4, 0, 9], [1, 2, 3, 4, 5])
     ]
-    for deterministic in (False, True):
+    for case, deterministic in product(
+        ("Adam cs-lazy cms-bucket", "Adagrad nmf-lazy", "Adam q8-global sm3", "Adam cs-lazy mean"),
+        (False, True),
+    ):
         table = on_device(initial_table(shape))
         opt = build(battery.ours, case, shape, table, backend=CUDA(deterministic=deterministic))
         opt.step(batches[0][0], rows=batches[0][1])
         with monkeypatch.context() as patch:
             for name in ("device_array", "to_device", "synchronize"):
                 patch.setattr(driver.cuda, name, refuse)
-            patch.setattr(type(table), "copy_to_host", refuse)
+            for name in ("copy_to_host", "copy_to_device"):
+                patch.setattr(machine_here(), name, refuse)
+            patch.setattr(Launcher, "prepare", refuse)
             for grads, rows in batches:
                 opt.step(grads, rows=rows)
 
 
 def refuse(*arguments, **settings):
-    raise AssertionError("a step allocated, copied or waited")
+    raise AssertionError("a step allocated, copied, waited or prepared a kernel")
 
 
-@pytest.mark.parametrize("size", [1, 2, 37, 200])
+# several blocks sort the largest, where threads are not simulated
+@pytest.mark.parametrize("size", [1, 2, 37, 200, *([] if driver.simulated() else [5000])])
 def test_sort_is_stable(size):
     rng = np.random.default_rng(size)
-    for keys in (rng.integers(0, 5, size), rng.integers(0, 2**20, size), np.arange(size) * 1000):
-        there, order = on_device(keys), on_device(np.arange(size))
-        found = sorting.sort(driver.Launcher(), Scratch(empty), "test", there, order, 20)
+    ascending = np.arange(size) * (2**20 // size)
+    for keys in (rng.integers(0, 5, size), rng.integers(0, 2**20, size), ascending):
+        run, there = Launcher(), as_device("keys", on_device(keys)).memory
+        sorter = Sorter(run, Scratch(allocate), "test", RowKeys(there, 1 << 20), 21)
+        sorter.resize(size)
         right = np.argsort(keys, kind="stable")
-        assert (found[1].copy_to_host() == right).all()
-        assert (found[0].copy_to_host() == keys[right]).all()
+        for _ in range(2):
+            sorter()
+            assert (run.to_host(sorter.order.memory) == right).all()
+            assert (run.to_host(sorter.keys.memory) == keys[right]).all()
 
 
 # -- numbers that are large or zero, copies ----------------------------------------------------
@@ -324,7 +337,9 @@ def test_another_stream_may_follow():
 
 def test_the_table_is_not_copied():
     table = on_device(np.zeros((3, 2), np.float32))
-    assert as_device("table", table) is table
+    found = as_device("table", table)
+    assert found.memory.owner is table
+    assert found.contiguous
 
 
 def test_speed_is_measured_on_tiny_shapes(monkeypatch):

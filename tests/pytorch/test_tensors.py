@@ -316,14 +316,11 @@ class Stream:
 
 
 @pytest.mark.parametrize(("pointer", "named"), [(0, 1), (77, 77)])
-def test_a_device_array_names_the_stream_that_is_current_now(pointer, named, monkeypatch):
-    from sketchlab.kernels.cuda.arrays import stream_of
-    from sketchlab.torch.tensors import OnCurrentStream
+def test_a_tensors_stream_is_the_one_that_is_current_now(pointer, named, monkeypatch):
+    from sketchlab.kernels.cuda.streams import stream_of
 
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream(pointer))
-    array = OnCurrentStream(OnDevice())
-    assert stream_of(array) == named
-    assert array.__cuda_array_interface__["data"] == (4096, False)
+    assert stream_of(torch.zeros(1)) == named
 
 
 def test_a_gradients_memory_is_held_for_the_step_that_is_running(monkeypatch):

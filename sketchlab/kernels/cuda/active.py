@@ -1,4 +1,4 @@
-"""The active rows of a step as kernels see them, and the sums of gradients of equal rows."""
+"""The active rows of a step as kernels see them, and their gradients."""
 
 from typing import NamedTuple
 
@@ -17,12 +17,15 @@ class SortedRows(NamedTuple):
     """A sparse step: rows ascending, equal ones side by side, invalid ones as n at the end.
 
     The first of a group of equal rows stands for all of them. `order` says which gradient belongs
-    to which item.
+    to which item. The gradients of a group of several rows are summed before anything reads them:
+    two such groups begin at least two items apart, so that the sum of one that begins with item i
+    is number i // 2.
     """
 
     n: int
     rows: object  # int64 (k,)
     order: object  # int64 (k,)
+    sums: object  # (⌈k / 2⌉, dim)
 
 
 def _row_itself(active, i):
@@ -45,15 +48,13 @@ def _gradient_itself(active, grads, i, c):
     return grads[i, c]
 
 
-def _gradient_sum(active, grads, i, c):
+def _gradient_of_group(active, grads, i, c):
     rows = active.rows
-    total, row, e = grads[active.order[i], c], rows[i], i + 1
-    while e < rows.size and rows[e] == row:
-        total += grads[active.order[e], c]
-        e += 1
-    return total
+    if i + 1 < rows.size and rows[i + 1] == rows[i]:
+        return active.sums[i >> 1, c]
+    return grads[active.order[i], c]
 
 
-@by_type({EveryRow: _gradient_itself, SortedRows: _gradient_sum})
+@by_type({EveryRow: _gradient_itself, SortedRows: _gradient_of_group})
 def gradient_at(active, grads, i, c):
-    """Column c of the gradient of item i; those of equal rows are summed in the given order."""
+    """Column c of the gradient of item i; of several equal rows their sum."""

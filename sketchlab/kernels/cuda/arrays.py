@@ -1,20 +1,38 @@
-"""Arrays on the device: views of what callers hand in, and the arrays that stores are made of."""
+"""Arrays on the device: those that callers hand in, and those that stores are made of."""
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 
 from sketchlab.errors import InputError
-from sketchlab.kernels.cuda.driver import cuda, guarded, simulated
+from sketchlab.kernels.cuda.driver import simulated
 from sketchlab.kernels.cuda.elementwise import fill, gather, multiply, scatter
+from sketchlab.kernels.cuda.launcher import DEFAULT_STREAM
+from sketchlab.kernels.cuda.memory import Memory, allocate
+from sketchlab.kernels.cuda.streams import is_tensor
 
-__all__ = ["DeviceArray", "as_device", "empty", "overlap", "stream_of", "zeros"]
+__all__ = ["DeviceArray", "HandedIn", "as_device", "zeros"]
 
 _DLPACK_CUDA = 2
 
 
-def as_device(name, array):
-    """A device array of numba-cuda over the caller's memory, nothing copied.
+class HandedIn(NamedTuple):
+    """An array that a caller handed in; nothing is copied.
+
+    Attributes
+    ----------
+    memory : Memory
+        Valid where `contiguous` is set.
+    contiguous, read_only : bool
+    """
+
+    memory: Memory
+    contiguous: bool
+    read_only: bool
+
+
+def as_device(name, array, stream=DEFAULT_STREAM):
+    """The memory of a caller's array.
 
     Parameters
     ----------
@@ -22,65 +40,82 @@ def as_device(name, array):
         What the caller calls it, for the message.
     array
         With ``__cuda_array_interface__`` or DLPack on a CUDA device: CuPy, PyTorch, numba-cuda.
+    stream : int
+        That of the step: an array that speaks DLPack is told to have its work done for it.
 
     Raises
     ------
     InputError
-        If the array does not lie on a CUDA device.
+        If the array does not lie on a CUDA device, or belongs to a graph of automatic derivatives.
     """
     if isinstance(array, DeviceArray):
-        return array.raw
-    if getattr(array, "__cuda_ndarray__", False):
-        return array
-    if hasattr(array, "__cuda_array_interface__"):
-        return cuda.as_cuda_array(array, sync=False)
-    if hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] == _DLPACK_CUDA:
-        return cuda.as_cuda_array(_Interface(array), sync=False)
-    raise InputError(
-        f'{name}: a {type(array).__name__} in host memory, backend "cuda" needs a device array: '
-        "give a CuPy array, a PyTorch tensor on the GPU or numba.cuda.to_device(array)"
-    )
+        return HandedIn(array.memory, True, False)
+    if getattr(array, "requires_grad", False):
+        raise InputError(
+            f"{name}: a {type(array).__name__} that requires grad, whose values autograd keeps "
+            "track of: give tensor.detach()"
+        )
+    if simulated() and getattr(array, "__cuda_ndarray__", False):
+        contiguous = array.is_c_contiguous()
+        return HandedIn(
+            Memory(0, tuple(array.shape), np.dtype(array.dtype), array), contiguous, False
+        )
+    interface = None
+    if _speaks_dlpack(array) and not _names_stream(array):
+        interface = _from_dlpack(array, stream)
+    elif hasattr(array, "__cuda_array_interface__"):
+        interface = array.__cuda_array_interface__
+    if interface is None:
+        raise InputError(
+            f'{name}: a {type(array).__name__} in host memory, backend "cuda" needs a device '
+            "array: give a CuPy array, a PyTorch tensor on the GPU or numba.cuda.to_device(array)"
+        )
+    return _of_interface(interface, array)
 
 
-def stream_of(array):
-    """The stream that an array's interface names, as a number; None where it names none."""
-    interface = getattr(array, "__cuda_array_interface__", None) or {}
-    return interface.get("stream")
+def _of_interface(interface, array):
+    shape, dtype = tuple(map(int, interface["shape"])), np.dtype(interface["typestr"])
+    address, read_only = interface["data"]
+    strides = interface.get("strides")
+    contiguous = strides is None or 0 in shape or tuple(strides) == _strides(shape, dtype)
+    return HandedIn(Memory(address or 0, shape, dtype, array), contiguous, bool(read_only))
 
 
-def overlap(one, other):
-    """Whether two device arrays share memory."""
-    (start, end), (first, last) = _extent(one), _extent(other)
-    return start < last and first < end
+def _strides(shape, dtype):
+    """Strides of a C-contiguous array."""
+    stride, strides = dtype.itemsize, []
+    for length in reversed(shape):
+        strides.append(stride)
+        stride *= length
+    return tuple(reversed(strides))
 
 
-def _extent(raw):
-    """First address of a contiguous array, and the one behind it."""
-    start = raw.ctypes.data if simulated() else raw.__cuda_array_interface__["data"][0]
-    return start, start + raw.size * raw.dtype.itemsize
+def _speaks_dlpack(array):
+    return hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] == _DLPACK_CUDA
 
 
-class _Interface:
-    """The CUDA array interface of an array that speaks DLPack only."""
-
-    def __init__(self, array):
-        from cuda.core.utils import StridedMemoryView
-
-        view = StridedMemoryView.from_dlpack(array, stream_ptr=-1)
-        strides = view.strides and tuple(stride * view.dtype.itemsize for stride in view.strides)
-        self.owner = view
-        self.__cuda_array_interface__ = {
-            "shape": tuple(view.shape),
-            "strides": strides,
-            "typestr": np.dtype(view.dtype).str,
-            "data": (view.ptr, view.readonly),
-            "version": 3,
-        }
+def _names_stream(array):
+    """Whether it can be learned which stream an array's contents come from."""
+    if is_tensor(array):
+        return True
+    interface = getattr(array, "__cuda_array_interface__", None)
+    return interface is not None and interface.get("version", 0) >= 3
 
 
-def empty(size, dtype):
-    """A flat device array of any content."""
-    return guarded(cuda.device_array, max(size, 1), np.dtype(dtype))
+def _from_dlpack(array, stream):
+    """The CUDA array interface of an array that speaks DLPack, its work ordered before ours."""
+    from cuda.core.utils import StridedMemoryView
+
+    view = StridedMemoryView.from_dlpack(array, stream_ptr=stream)
+    dtype = np.dtype(view.dtype)
+    strides = view.strides and tuple(stride * dtype.itemsize for stride in view.strides)
+    return {
+        "shape": tuple(view.shape),
+        "strides": strides,
+        "typestr": dtype.str,
+        "data": (view.ptr, view.readonly),
+        "owner": view,
+    }
 
 
 def zeros(run):
@@ -90,13 +125,7 @@ def zeros(run):
     ----------
     run : Launcher
     """
-
-    def make(shape, dtype):
-        array = DeviceArray(guarded(cuda.device_array, shape, np.dtype(dtype)), run)
-        array.fill(0)
-        return array
-
-    return make
+    return lambda shape, dtype: DeviceArray(run.zeros(tuple(shape), dtype), run)
 
 
 class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -109,34 +138,41 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     Parameters
     ----------
-    raw : device array of numba-cuda
-        C-contiguous.
+    memory : Memory
     run : Launcher
 
     Attributes
     ----------
-    raw, shape, dtype, size, nbytes
+    memory, shape, dtype, size, nbytes
     """
 
-    def __init__(self, raw, run):
-        self.raw, self._run = raw, run
-        self.shape, self.dtype = tuple(raw.shape), np.dtype(raw.dtype)
-        self.size, self.nbytes = int(raw.size), int(raw.size) * self.dtype.itemsize
+    def __init__(self, memory, run):
+        self.memory, self._run = memory, run
+        self.shape, self.dtype = memory.shape, memory.dtype
+        self.size, self.nbytes = memory.size, memory.nbytes
         self.ndim = len(self.shape)
 
     @property
     def __cuda_array_interface__(self):
-        return self.raw.__cuda_array_interface__
+        # the home stream waits for what has been launched; a reader then has one to wait for
+        with self._run.anywhere():
+            stream = self._run.stream
+        return {
+            "shape": self.shape,
+            "strides": None,
+            "typestr": self.dtype.str,
+            "data": (self.memory.address, False),
+            "version": 3,
+            "stream": stream,
+        }
 
     @property
     def flat(self):
-        """The raw array in one dimension."""
-        return self.raw.reshape(self.size)
+        """The memory in one dimension."""
+        return self.memory.reshape(self.size)
 
     def __array__(self, dtype=None, copy=None):
-        host = guarded(self.raw.copy_to_host, stream=self._run.stream)
-        if self._run.stream:
-            self._run.stream.synchronize()
+        host = self._run.to_host(self.memory)
         return host if dtype is None else host.astype(dtype)
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **settings):
@@ -161,33 +197,31 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, index):
         if isinstance(index, (int, np.integer, slice)):
-            return DeviceArray(self.raw[index], self._run)
+            return DeviceArray(self.memory[index], self._run)
         index = np.asarray(index, np.int64)
         values = np.zeros((index.size, *self.shape[1:]), self.dtype)
         if index.size:
-            values = cuda.to_device(values.reshape(index.size, -1), stream=self._run.stream)
-            slots = cuda.to_device(index.ravel(), stream=self._run.stream)
-            cells = self._rows()
-            self._run.rows(gather, index.size, cells.shape[1], cells, slots, values)
-            values = np.asarray(DeviceArray(values, self._run))
+            run, cells = self._run, self._rows()
+            slots = run.to_device(index.ravel())
+            found = allocate((index.size, cells.shape[1]), self.dtype)
+            run.rows(gather, index.size, cells.shape[1], cells, slots, found)
+            values = run.to_host(found)
         return values.reshape(*index.shape, *self.shape[1:])
 
     def __setitem__(self, index, values):
         if index is Ellipsis:
-            # a copy: broadcasting may leave a stride of 0, which numba takes for no dimension
             host = np.array(np.broadcast_to(values, self.shape), self.dtype, order="C")
-            guarded(self.raw.copy_to_device, host, stream=self._run.stream)
+            self._run.to_device(host, self.memory)
             return
         index = np.asarray(index, np.int64).ravel()
         if index.size:
-            cells = self._rows()
+            run, cells = self._run, self._rows()
             host = np.broadcast_to(values, (index.size, *self.shape[1:])).astype(self.dtype)
-            values = cuda.to_device(host.reshape(index.size, -1), stream=self._run.stream)
-            slots = cuda.to_device(index, stream=self._run.stream)
-            self._run.rows(scatter, index.size, cells.shape[1], cells, slots, values)
+            values, slots = run.to_device(host.reshape(index.size, -1)), run.to_device(index)
+            run.rows(scatter, index.size, cells.shape[1], cells, slots, values)
 
     def _rows(self):
-        return self.raw.reshape(self.shape[0], self.size // self.shape[0])
+        return self.memory.reshape(self.shape[0], self.size // self.shape[0])
 
     def __copy__(self):
         """The array in host memory, as NumPy's: what a state holds."""
@@ -200,15 +234,9 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         """Set every entry."""
         self._run.flat(fill, self.size, self.flat, self.dtype.type(value))
 
-    def copy_from(self, other):
-        """Take over the entries of a device array of the same shape and dtype."""
-        self.raw.copy_to_device(other.raw, stream=self._run.stream)
-
     def reshape(self, *shape):
         """The same memory in another shape."""
-        known = -math.prod(shape) if -1 in shape else 1
-        shape = tuple(self.size // known if length == -1 else length for length in shape)
-        return DeviceArray(self.raw.reshape(shape), self._run)
+        return DeviceArray(self.memory.reshape(*shape), self._run)
 
     def sum(self, axis=None):
         """As NumPy's, on the host; an array goes back to the device."""
@@ -221,8 +249,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     def _back(self, answer):
         if np.ndim(answer) == 0:
             return answer
-        host = np.ascontiguousarray(answer)
-        return DeviceArray(cuda.to_device(host, stream=self._run.stream), self._run)
+        return DeviceArray(self._run.to_device(answer), self._run)
 
     def __repr__(self):
         return f"<DeviceArray {self.shape} of {self.dtype}>"

@@ -4,13 +4,12 @@ import numpy as np
 
 from sketchlab.errors import BackendError, ConfigurationError
 from sketchlab.kernels.cuda import inputs
-from sketchlab.kernels.cuda.active import EveryRow, SortedRows
-from sketchlab.kernels.cuda.arrays import empty, overlap, stream_of, zeros
-from sketchlab.kernels.cuda.driver import Launcher
-from sketchlab.kernels.cuda.elementwise import copy_rows, fill
-from sketchlab.kernels.cuda.move import move
-from sketchlab.kernels.cuda.plans import Tools, check_known, plan_for
-from sketchlab.kernels.cuda.sorting import sort
+from sketchlab.kernels.cuda.arrays import zeros
+from sketchlab.kernels.cuda.launcher import DEFAULT_STREAM, Launcher
+from sketchlab.kernels.cuda.memory import allocate
+from sketchlab.kernels.cuda.plans import check_known
+from sketchlab.kernels.cuda.step import PreparedStep
+from sketchlab.kernels.cuda.streams import hold_for, number_of, stream_of
 from sketchlab.kernels.interface import Backend, Given
 from sketchlab.kernels.scratch import Scratch
 
@@ -24,13 +23,16 @@ class CUDA(Backend):
     the CUDA array interface or DLPack. Nothing is copied to the host and the host never waits
     for the device in a step; scratch memory is kept from step to step.
 
-    A sparse step is (1) rows sorted on the device, so that equal ones are neighbours; (2) for every
-    auxiliary variable in a sketch its cells advanced: changes that depend on answers written
-    down first, (k, dim), then added by atomics; (3) one kernel that reads the variables, applies
-    the rule and moves the parameters. Exact variables are advanced in (3), where they are read;
-    sketches with ``bucket`` decay and shrunken ones after it, as their answers are of the cells
-    before the step; what shrinks these is measured in (2).
-    A row's gradients are summed whenever its gradient is needed.
+    A sparse step is (1) rows sorted on the device, so that equal ones are neighbours, and the
+    gradients of equal ones summed; (2) for auxiliary variables in sketches their cells advanced:
+    changes that depend on answers written down first, (k, dim), then added by atomics; (3) one
+    kernel that reads the variables, applies the rule and moves the parameters. Exact variables are
+    advanced in (3), where they are read; sketches with ``bucket`` decay and shrunken ones after it,
+    as their answers are of the cells before the step; what shrinks these is measured in (2). One
+    kernel serves all moments that take the same part.
+
+    Kernels and their arguments are prepared in the first step of a kind; those that follow change
+    numbers and addresses in place and call the driver once for each kernel.
 
     A dense step never stores a value of an auxiliary variable for each parameter. With exact
     variables and ``SGD`` it is one pass over the table. With sketches it is two: every addition
@@ -48,8 +50,10 @@ class CUDA(Backend):
         numbers for each sketch, 32 · depth · k bytes of scratch, and time where many rows share
         a cell. The conservative update is the same to the bit without it.
     stream : optional
-        A stream of numba-cuda, or its pointer as int. By default the stream that the interface
-        of `grads` names, else the default stream.
+        The stream of all steps: of numba-cuda, CuPy or PyTorch, or its pointer as int; it must
+        stay. By default each step runs on the stream of its `grads`: the one that their interface
+        names, PyTorch's current one for its tensors, else the default stream. Either way a step
+        waits, on the device, for the streams of all its inputs.
 
     Raises
     ------
@@ -60,12 +64,15 @@ class CUDA(Backend):
     name = "cuda"
 
     def __init__(self, deterministic=False, stream=None):
-        self._run = Launcher()
-        self._scratch = Scratch(empty)
+        self._stream = None if stream is None else number_of(stream)
+        self._run = Launcher(self._stream or DEFAULT_STREAM)
+        self._scratch = Scratch(allocate)
         self._deterministic = bool(deterministic)
-        self._stream = stream
+        self._steps = {}
+        # of the coming step: its stream, and others whose work it has to wait for
+        self._next, self._others = self._run.home, []
         # a compiler that is missing shows now, not in the middle of a step
-        self._run.flat(fill, 1, empty(1, np.float32), np.float32(0))
+        self._run.zeros((1,), np.float32)
 
     def __reduce__(self):
         raise BackendError(
@@ -78,13 +85,14 @@ class CUDA(Backend):
 
     def view(self, table):
         """The table as rows of columns, (n, dim), over the same memory."""
-        return inputs.checked_table(table)
+        memory = inputs.checked_table(self._run, table, self._run.home)
+        self._others = [stream_of(table)]
+        return memory
 
     def allocate(self, description, n, dim, dtype):
         """A live store of zeros in device memory."""
         if description.host_only:
             raise ConfigurationError(f"{description!r} {description.host_only}")
-        self._run.use(self._stream)
         store = description.allocate(n, dim, dtype, zeros=zeros(self._run))
         check_known(store)
         return store
@@ -98,51 +106,67 @@ class CUDA(Backend):
 
         A row out of range that is not checked for takes no part in the step.
         """
-        n, dim = map(int, table.shape)
-        self._run.use(stream_of(grads) if self._stream is None else self._stream)
+        run, (n, dim) = self._run, table.shape
+        inputs.check_current_device(run)
+        named = stream_of(grads)
+        self._next = stream = self._stream or named or run.home
         if rows is None:
-            grads = inputs.checked_grads(grads, [shape, (n, dim)], table.dtype)
+            found = None
+            memory = inputs.checked_grads(run, grads, [shape, (n, dim)], table.dtype, stream)
         else:
-            rows = inputs.checked_rows(rows)
-            k = int(rows.size)
-            grads = inputs.checked_grads(grads, [(k, *shape[1:]), (k, dim)], table.dtype)
-            if check_finite and k:
-                inputs.check_rows(self._run, rows, n)
-        if grads is not None:
+            found = inputs.checked_rows(run, rows, stream)
+            shapes = [(found.size, *shape[1:]), (found.size, dim)]
+            memory = inputs.checked_grads(run, grads, shapes, table.dtype, stream)
+            self._others.append(stream_of(rows))
+        self._others = [other for other in (*self._others, named) if other not in (None, stream)]
+        hold_for(stream, named, grads, rows)
+        if memory is not None:
             if check_finite:
-                inputs.check_finite_grads(self._run, grads)
-            if overlap(grads, table):  # a part of the table would change while it is read
-                apart = self._scratch.array("grads", grads.shape, grads.dtype)
-                apart.copy_to_device(grads, stream=self._run.stream)
-                grads = apart
-        return Given(grads, rows, 0.0)
+                self._check_values(memory, found, n)
+            if memory.overlaps(table):  # a part of the table would change while it is read
+                memory = self._apart(memory)
+        return Given(memory, found, 0.0)
+
+    def _check_values(self, grads, rows, n):
+        with self._run.on(self._next, self._others):
+            if rows is not None:
+                inputs.check_rows(self._run, rows, n)
+            inputs.check_finite_grads(self._run, grads)
+
+    def _apart(self, grads):
+        """A copy of gradients that lie in the table."""
+        with self._run.on(self._next, self._others):
+            apart = self._scratch.array("grads", grads.shape, grads.dtype)
+            self._run.copy(apart, grads)
+        return apart
 
     # -- a step --------------------------------------------------------------------------------
 
     def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
-        grads, rows, _ = given
-        items = int(table.shape[0] if rows is None else rows.size)
-        n = int(table.shape[0])
-        # plans and sorting ask for all the memory; nothing has changed up to there
-        tools = Tools(self._run, self._scratch, self._deterministic)
-        plans = [plan_for(store, items, tools) for store in stores]
-        active = EveryRow(n) if rows is None else self._sorted(rows, n)
+        step = self._prepared(rule, scalars, table, given, stores)
         ready()
-        views = tuple(
-            plan.advance(active, items, grads, moment, keep, gain)
-            for moment, plan, (keep, gain) in zip(rule.moments, plans, rule.recursions())
-        )
-        if items:
-            self._run.rows(move, items, table.shape[1], scalars, table, active, items, grads, views)
-            for plan in plans:
-                plan.finish()
+        self._run.begin(self._next, self._others)
+        try:
+            step(scalars, table, given, rule.recursions())
+        except BaseException:
+            self._steps, self._scratch = {}, Scratch(allocate)  # counters may be left anyhow
+            raise
+        finally:
+            self._run.end()
+        self._others = []
 
-    def _sorted(self, rows, n):
-        """The rows in ascending order, and which gradient belongs to which."""
-        k = int(rows.size)
-        if k == 0:
-            return SortedRows(n, rows, rows)
-        keys, order = (self._scratch.array(name, (k,), np.int64) for name in ("rows", "sources"))
-        self._run.flat(copy_rows, k, rows, n, keys, order)
-        return SortedRows(n, *sort(self._run, self._scratch, "rows", keys, order, n.bit_length()))
+    def _prepared(self, rule, scalars, table, given, stores):
+        """The step, prepared for this rule, these stores and so many rows."""
+        items = 0 if given.grads is None else given.grads.shape[0]
+        stores = tuple(stores)
+        by_rows = None if given.rows is None else given.rows.dtype
+        kind = type(scalars), table.dtype, table.shape, by_rows, *map(id, stores)
+        known = self._steps.setdefault(kind, [])
+        step = next((step for step in known if step.fits(items)), None)
+        if step is None:
+            made_with = self._run, self._scratch, self._deterministic
+            step = PreparedStep(*made_with, rule.moments, scalars, table, given, stores)
+            known[:] = [*known[-1:], step]  # older ones may be of cells that were replaced
+        step.resize(items)
+        return step

@@ -14,7 +14,7 @@ from sketchlab.kernels.cuda.loops import (
     row_step,
 )
 
-__all__ = ["copy_rows", "fill", "find_bad_row", "find_not_finite", "gather", "multiply", "scatter"]
+__all__ = ["fill", "find_bad_row", "find_not_finite", "gather", "multiply", "scatter"]
 
 
 def fill(array, value):
@@ -41,14 +41,6 @@ def scatter(cells, slots, values):
     for e in range(first_row(), slots.size, row_step()):
         for c in range(first_column(), cells.shape[1], column_step()):
             cells[slots[e], c] = values[e, c]
-
-
-def copy_rows(rows, n, keys, order):
-    """Rows of any integer type as int64, invalid ones as n, and their places."""
-    for i in range(first_item(), rows.size, item_step()):
-        row = np.int64(rows[i])
-        keys[i] = row if row >= 0 and row < n else n
-        order[i] = i
 
 
 def find_bad_row(rows, n, first):

@@ -1,61 +1,71 @@
-"""Kernels of the rank-one store: sums in a fixed order, hence reproducible."""
+"""Kernels of the rank-one store: sums in a fixed order, hence reproducible.
 
-from sketchlab.kernels.cuda.active import row_at
+Sums end at `most`, the largest number, as those of `Rank1Store` do.
+"""
+
+from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.advance import change_at
+from sketchlab.kernels.cuda.driver import cuda
 from sketchlab.kernels.cuda.loops import (
+    THREADS,
     column_step,
     first_column,
-    first_item,
-    first_row,
-    item_step,
     row_step,
+    sum_of_column,
+    sum_of_row,
 )
 from sketchlab.rules.arithmetic import lower
 
-__all__ = ["add_column_sums", "add_row_sums", "sum_columns", "total_of"]
+__all__ = ["add_column_sums", "sum_changes", "total_of"]
 
 
 def total_of(right, total, most):
-    """The sum of a vector, by one thread: it has as many entries as the table has columns.
-
-    Here and below sums end at `most`, the largest number, as those of `Rank1Store` do.
-    """
-    if first_item() == 0:
-        subtotal = right[0]
-        for c in range(1, right.size):
-            subtotal += right[c]
+    """The sum of a vector; one block."""
+    shared = cuda.shared.array(THREADS, right.dtype)
+    subtotal = right.dtype.type(0)
+    for c in range(first_column(), right.size, column_step()):
+        subtotal += right[c]
+    subtotal = sum_of_row(shared, subtotal)
+    if first_column() == 0:
         total[0] = lower(subtotal, most)
 
 
-def sum_columns(source, view, active, items, grads, partial):
-    """Column sums of the changes of rows p, p + parts, …: (parts, dim)."""
-    parts, dim = partial.shape
-    for part in range(first_row(), parts, row_step()):
-        for c in range(first_column(), dim, column_step()):
-            subtotal = partial.dtype.type(0)
-            for i in range(part, items, parts):
+def sum_changes(source, view, active, items, grads, parts, most):
+    """Add each row's change to its row sum; column sums of the changes into `parts`.
+
+    Part p of the column sums, (count, dim), is of the items p, p + count, …
+    """
+    left, (count, dim) = view.left, parts.shape
+    shared = cuda.shared.array(THREADS, left.dtype)
+    for start in range(cuda.blockIdx.x * cuda.blockDim.y, count, row_step()):
+        part = start + cuda.threadIdx.y
+        if part < count:
+            for c in range(first_column(), dim, column_step()):
+                parts[part, c] = left.dtype.type(0)
+        for before in range(0, items, count):
+            i, row, subtotal = before + part, -1, left.dtype.type(0)
+            if part < count and i < items:
                 row = row_at(active, i)
-                if row >= 0:
-                    subtotal += change_at(source, view, active, grads, row, i, c)
-            partial[part, c] = subtotal
+            if row >= 0:
+                for c in range(first_column(), dim, column_step()):
+                    gradient = gradient_at(active, grads, i, c)
+                    change = change_at(source, view.squared, row, i, c, gradient)
+                    subtotal += change
+                    parts[part, c] += change
+            subtotal = sum_of_row(shared, subtotal)
+            if row >= 0 and first_column() == 0:
+                left[row] = lower(left[row] + subtotal, most)
 
 
-def add_row_sums(source, view, active, items, grads, most):
-    """Add the sum of each active row's change to its row sum, one thread a row."""
-    left, dim = view.left, view.right.size
-    for i in range(first_item(), items, item_step()):
-        row = row_at(active, i)
-        if row >= 0:
-            subtotal = left.dtype.type(0)
-            for c in range(dim):
-                subtotal += change_at(source, view, active, grads, row, i, c)
-            left[row] = lower(left[row] + subtotal, most)
-
-
-def add_column_sums(right, partial, most):
-    """Add the column sums of all parts, one thread a column."""
-    for c in range(first_item(), right.size, item_step()):
-        subtotal = partial[0, c]
-        for part in range(1, partial.shape[0]):
-            subtotal += partial[part, c]
-        right[c] = lower(right[c] + subtotal, most)
+def add_column_sums(right, parts, most):
+    """Add the column sums of all parts."""
+    shared = cuda.shared.array(THREADS, right.dtype)
+    across = cuda.blockDim.x
+    for start in range(cuda.blockIdx.x * across, right.size, cuda.gridDim.x * across):
+        c, subtotal = start + cuda.threadIdx.x, right.dtype.type(0)
+        if c < right.size:
+            for part in range(cuda.threadIdx.y, parts.shape[0], cuda.blockDim.y):
+                subtotal += parts[part, c]
+        subtotal = sum_of_column(shared, subtotal)
+        if c < right.size and cuda.threadIdx.y == 0:
+            right[c] = lower(right[c] + subtotal, most)

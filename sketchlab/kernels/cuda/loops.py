@@ -5,9 +5,32 @@ dim, column_step())`` visit everything whatever the sizes: no row count, dimensi
 be a multiple of another. Neighbouring threads have neighbouring columns.
 """
 
-from sketchlab.kernels.cuda.driver import cuda, device
+import numpy as np
+from numba.extending import register_jitable
 
-__all__ = ["column_step", "first_column", "first_item", "first_row", "item_step", "row_step"]
+from sketchlab.kernels.cuda.driver import cuda, device
+from sketchlab.rules.arithmetic import higher
+
+__all__ = [
+    "THREADS",
+    "column_step",
+    "first_column",
+    "first_item",
+    "first_row",
+    "item_step",
+    "largest_of_column",
+    "largest_of_row",
+    "row_step",
+    "sum_of_column",
+    "sum_of_row",
+    "wait_for_grid",
+]
+
+#: Threads of a block; numbers of shared memory that the reductions below take.
+THREADS = 256
+
+_TOP = np.uint32(1 << 31)
+_ONE, _NOTHING = np.uint32(1), np.uint32(0)
 
 
 @device
@@ -44,3 +67,80 @@ def first_item():
 def item_step():
     """Items that the whole grid takes at once."""
     return cuda.gridDim.x * cuda.blockDim.x
+
+
+@device
+def wait_for_grid(arrived):
+    """Wait until all threads of the grid are here; what they wrote before can be read after.
+
+    Only for kernels whose blocks all run at the same time. `arrived` is a counter of one uint32,
+    0 at first: every block adds 1, but the first, which adds what turns the top bit. The bits below
+    are 0 again when all have come, so that the counter is never reset. Other threads of a block
+    wait at its barrier, not at the counter.
+    """
+    cuda.syncthreads()
+    blocks = cuda.gridDim.x
+    if blocks > 1:
+        seen = cuda.shared.array(2, np.uint32)
+        leader = cuda.threadIdx.x == 0 and cuda.threadIdx.y == 0
+        if leader:
+            cuda.threadfence()
+            share = _ONE
+            if cuda.blockIdx.x == 0:
+                share = np.uint32(_TOP - np.uint32(blocks - 1))
+            seen[0] = cuda.atomic.add(arrived, 0, share)
+        waiting = True
+        while waiting:
+            if leader:
+                seen[1] = cuda.atomic.add(arrived, 0, _NOTHING)
+            cuda.syncthreads()
+            waiting = (seen[0] ^ seen[1]) < _TOP
+            cuda.syncthreads()
+        cuda.threadfence()
+
+
+@register_jitable
+def _sum(a, b):
+    return a + b
+
+
+def _of_row(join):
+    def reduce(shared, value):
+        x, across = cuda.threadIdx.x, cuda.blockDim.x
+        t = cuda.threadIdx.y * across + x
+        shared[t] = value
+        cuda.syncthreads()
+        half = across // 2
+        while half > 0:
+            if x < half:
+                shared[t] = join(shared[t], shared[t + half])
+            cuda.syncthreads()
+            half //= 2
+        result = shared[t - x]
+        cuda.syncthreads()
+        return result
+
+    return device(reduce)
+
+
+#: ``sum_of_row(shared, value)``: the sum over the threads that are side by side, and the largest of
+#: their values. All threads of a block take part. `shared` has `THREADS` numbers.
+sum_of_row, largest_of_row = _of_row(_sum), _of_row(higher)
+
+
+def _of_column(join):
+    def reduce(shared, value):
+        x, y, across = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockDim.x
+        shared[y * across + x] = value
+        cuda.syncthreads()
+        result = shared[x]
+        for other in range(1, cuda.blockDim.y):
+            result = join(result, shared[other * across + x])
+        cuda.syncthreads()
+        return result
+
+    return device(reduce)
+
+
+#: The same over the threads that are below each other.
+sum_of_column, largest_of_column = _of_column(_sum), _of_column(higher)

@@ -1,59 +1,79 @@
 """How each kind of live store takes its step on the device.
 
-A plan is made for one step: it asks for the scratch memory first, so that running out of it leaves
-the optimizer unchanged; then it launches the kernels and gives the view by which the store's
-answers are read; once they have been read, it finishes.
+A plan is made once for a kind of step and serves all that follow: it holds the view by which the
+store's answers are read, and what has to be launched before and after they are, prepared. Before
+each step it is told how many rows there are (`resize`), where it asks for memory, and what the
+store's numbers are (`begin`). `step` puts the plans of all moments together.
 """
 
 from functools import singledispatch
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sketchlab.errors import ConfigurationError
-from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, shrunken, sm3, sorting
-from sketchlab.kernels.cuda.driver import Launcher
-from sketchlab.kernels.cuda.elementwise import fill
-from sketchlab.kernels.cuda.means import Means
+from sketchlab.kernels.cuda import advance, factors, quantized, row_wise, sm3
+from sketchlab.kernels.cuda.arguments import Array, Number
+from sketchlab.kernels.cuda.elementwise import multiply
+from sketchlab.kernels.cuda.launcher import Launcher
 from sketchlab.kernels.cuda.views import (
     Factors,
     LargestCells,
-    MaximumCells,
-    MedianCells,
-    MinimumCells,
     NoWeights,
-    OwnAnswers,
     PrivateCells,
     RowWeights,
 )
 from sketchlab.kernels.scratch import Scratch
-from sketchlab.stores.bucket_mean import BucketMeanStore
 from sketchlab.stores.dense import DenseStore
-from sketchlab.stores.head_tail import HeadTailStore
 from sketchlab.stores.quantized import QuantizedStore
 from sketchlab.stores.rank1 import Rank1Store
 from sketchlab.stores.row_wise import RowWiseStore
-from sketchlab.stores.shrinkage import median_variance
-from sketchlab.stores.sketches import SketchStore
 from sketchlab.stores.sm3 import SM3Store
 
-__all__ = ["Tools", "check_known", "plan_for"]
+__all__ = ["Plan", "Rows", "check_known", "plan_for"]
 
-# Groups of threads that add up the columns of a rank-one store, each over its share of the rows.
-_PARTS = 256
+# Groups of threads that add up columns, each over its share of the rows.
+_PARTS = 1024
 
 
-class Tools(NamedTuple):
-    """What plans are made with."""
+class Rows(NamedTuple):
+    """The rows of a step and their gradients as kernels take them, and what plans are made with.
 
+    Attributes
+    ----------
+    active : EveryRow or SortedRows
+    items : Number
+        Rows, equal ones counted.
+    grads : Array
+        (items, dim)
+    run : Launcher
+    scratch : Scratch
+    deterministic : bool
+    """
+
+    active: NamedTuple
+    items: Number
+    grads: Array
     run: Launcher
     scratch: Scratch
     deterministic: bool
 
+    def arguments(self):
+        """What kernels over active rows take."""
+        return self.active, self.items, self.grads
+
 
 @singledispatch
-def plan_for(store, items, tools):
-    """The plan of one store for a step of `items` rows; each kind of store registers its own.
+def plan_for(store, moment, rows, items):
+    """The plan of one store.
+
+    Parameters
+    ----------
+    store : live store
+    moment : Moment
+    rows : Rows
+    items : int
+        Rows of the first step.
 
     Raises
     ------
@@ -70,317 +90,199 @@ def check_known(store):
     """Refuse a store that has no plan, before anything is done with it."""
     kind = type(store)
     if plan_for.dispatch(kind) is plan_for.dispatch(object):
-        plan_for(store, 0, None)
-
-
-def _keep_less_one(store, keep):
-    """What the rows of a step lose, in the dtype of the store."""
-    return store.dtype.type(store.row_keep_less_one(keep))
-
-
-def _row_weights(store, run, active, items, gain):
-    """Touch the active rows of a store that keeps row weights; the weights as kernels see them."""
-    number = store.dtype.type
-    if store.weights is None:
-        return NoWeights(number(1))
-    weights = store.weights.raw
-    if items:
-        run.flat(advance.touch_rows, items, weights, active, items, gain)
-    return RowWeights(number(store.full_weight), weights)
+        plan_for(store, None, None, 0)
 
 
 class Plan:
-    """What all plans share."""
+    """What all plans share.
 
-    def finish(self):
-        """Make the changes that the answers of this step were not to see: none, but for some."""
+    Attributes
+    ----------
+    view : NamedTuple
+        By which the kernel that moves the parameters reads the store.
+    always, early : list of callable
+        Launched first; those of `always` also in a step of no rows.
+    noted, added, late : list of parts
+        See `advance`: taken before any cell moves, before the answers are read, and after that.
+    owned, last : list of callable
+        Launched after the parts of `noted`, and after those of `late`.
+    decayed : list of Decayed
+        Cells that decay after the answers have been read, by their active rows.
+    """
+
+    view: Any
+
+    def __init__(self, store, moment, rows):
+        self.store, self.moment, self.rows, self.run = store, moment, rows, rows.run
+        number = store.dtype
+        self.gain, self.less = Number(number), Number(number)
+        self.multiplier, self.full = Number(number), Number(number)
+        self.always, self.early, self.owned, self.last = [], [], [], []
+        self.noted, self.added, self.late, self.decayed = [], [], [], []
+
+    def fits(self, items):
+        """Whether the plan serves a step of so many rows."""
+        return True
+
+    def resize(self, items):
+        """Get ready for so many rows, at least one; ask for the memory that they need."""
+
+    def begin(self, keep, gain):
+        """Count the step in the store, and tell the kernels its numbers."""
+        store = self.store
+        self.gain.set(store.begin_step(keep, gain))
+        self.less.set(store.row_keep_less_one(keep))
+        self.multiplier.set(store.multiplier)
+
+    def scratch(self, array, name, shape, dtype=None):
+        """Let an argument be scratch memory of that shape."""
+        name = f"{name} of {self.moment.name}"
+        array.set(self.rows.scratch.array(name, shape, dtype or self.store.dtype))
 
 
-class ExactPlan(Plan):
+class Weighted(Plan):
+    """Plans of stores that may keep a weight for each row."""
+
+    def weights(self):
+        """The row weights as kernels see them; active rows are touched first."""
+        store, rows = self.store, self.rows
+        if store.weights is None:
+            return NoWeights(store.dtype.type(1))
+        weights = store.weights.memory
+        arguments = weights, rows.active, rows.items, self.gain
+        self.touch = self.run.prepare(advance.touch_rows, *arguments)
+        self.early.append(self.touch)
+        return RowWeights(self.full, weights)
+
+    def resize(self, items):
+        """See `Plan.resize`."""
+        if self.store.weights is not None:
+            self.touch.over(items)
+
+    def begin(self, keep, gain):
+        """See `Plan.begin`."""
+        super().begin(keep, gain)
+        if self.store.weights is not None:
+            self.full.set(self.store.full_weight)
+
+
+class ExactPlan(Weighted):
     """Exact variables move where they are read, in the kernel that moves the parameters."""
 
-    def __init__(self, store, items, tools):
-        self.store, self.run = store, tools.run
-
-    def advance(self, active, items, grads, moment, keep, gain):
-        """The view of the store, with what a row's step needs."""
-        store, number = self.store, self.store.dtype.type
-        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
-        weights = _row_weights(store, self.run, active, items, gain)
-        cells, multiplier = store.flat_cells.raw, number(store.multiplier)
+    def __init__(self, store, moment, rows, items):
+        super().__init__(store, moment, rows)
+        self.cells = store.cells
+        cells = store.flat_cells.memory
+        weights = self.weights()
         if moment.largest:
-            return LargestCells(cells)
-        return PrivateCells(cells, less, gain, multiplier, moment.squared, weights)
+            self.view = LargestCells(cells)
+        else:
+            numbers = self.less, self.gain, self.multiplier
+            self.view = PrivateCells(cells, *numbers, moment.squared, weights)
 
-
-class SketchPlan(Plan):
-    """Sketches are advanced by atomics, before any answer is read; after it under `bucket`."""
-
-    def __init__(self, store, items, tools):
-        self.store, self.run, self.scratch = store, tools.run, tools.scratch
-        self.cells = count, dim = store.flat_cells.shape
-        # Changes that depend on answers need those of before the step: from a copy of the cells
-        # or written down for each row, whichever is smaller.
-        self.answers = store.conservative or store.decay == "lazy"
-        self.copies = self.answers and count <= items
-        self.later = None
-        if self.answers:
-            shape = self.cells if self.copies else (items, dim)
-            self.before = self.scratch.array("before", shape, store.dtype)
-        self.reserve(items)
-
-    def reserve(self, items):
-        """Ask for what bringing changes into cells needs."""
-        if self.store.decay == "bucket":
-            self.counts = self.scratch.array("active rows", self.cells[:1], np.int32)
-
-    def advance(self, active, items, grads, moment, keep, gain):
-        """Take the step; the view of the store."""
-        number = self.store.dtype.type
-        gain, less = number(self.store.begin_step(keep, gain)), _keep_less_one(self.store, keep)
-        weights = _row_weights(self.store, self.run, active, items, gain)
-        view = self._view(moment, weights)
-        if not items:
-            return view
-        if self.store.decay == "bucket":
-            self.later = advance.Plain(gain), view, active, items, grads, less
-            return OwnAnswers(view, less, gain)
-        source = self._source(view, active, items, grads, less, gain)
-        self.change(source, view, active, items, grads, less)
-        return view
-
-    def finish(self):
-        """Decay and add where the answers had to come first."""
-        if self.later is not None:
-            self.change(*self.later)
-
-    def _view(self, moment, weights):
-        store = self.store
-        kind = MedianCells if store.description.signed else MinimumCells
-        return (MaximumCells if store.conservative else kind)(
-            store.flat_cells.raw,
-            tuple(store.constants.ravel()),
-            np.uint64(store.width),
-            store.dtype.type(store.multiplier),
-            moment.squared,
-            np.int64(store.heads),
-            weights,
-        )
-
-    def _source(self, view, active, items, grads, less, gain):
-        """Where changes come from, ready to be read while cells move."""
-        if not self.answers:
-            return advance.Plain(gain)
-        before = view
-        if self.copies:
-            self.before.copy_to_device(view.cells, stream=self.run.stream)
-            before = view._replace(cells=self.before)
-        source = advance.Lazy(before, less, gain)
-        if self.store.conservative:
-            source = advance.Target(before, gain)
-        if self.copies:
-            return source
-        arguments = source, view, active, items, grads, self.before
-        self.run.rows(advance.find_changes, items, self.store.dim, *arguments)
-        return advance.Known(self.before)
-
-    def change(self, source, view, active, items, grads, less):
-        """Bring the changes into the cells."""
-        if self.store.decay == "bucket":
-            cells, dim = self.cells
-            self.run.flat(fill, cells, self.counts, np.int32(0))
-            self.run.flat(advance.count_rows, items, view, active, items, self.counts)
-            self.run.rows(advance.decay_cells, cells, dim, view.cells, self.counts, less)
-        arguments = source, view, active, items, grads
-        self.run.rows(advance.change_cells, items, self.store.dim, *arguments)
-
-
-class OwnedSketchPlan(SketchPlan):
-    """The same without atomics on numbers: each cell is changed by threads that own it."""
-
-    def reserve(self, items):
-        """Ask for the list of the rows' cells, and for what sorting it needs."""
-        self.entries = entries = items * self.store.depth
-        self.slots = self.scratch.array("slots", (entries,), np.int64)
-        self.order = self.scratch.array("entries", (entries,), np.int64)
-        sorting.buffers(self.scratch, "slots", entries)
-
-    def change(self, source, view, active, items, grads, less):
-        """Sort the rows' cells, then go through them cell by cell."""
-        run, bucket = self.run, self.store.decay == "bucket"
-        run.flat(advance.list_cells, self.entries, view, active, items, self.slots, self.order)
-        bits = self.cells[0].bit_length()
-        found = sorting.sort(run, self.scratch, "slots", self.slots, self.order, bits)
-        arguments = source, view, active, items, grads, *found, bucket, less
-        run.rows(advance.change_owned_cells, self.entries, self.store.dim, *arguments)
-
-
-class ShrunkenPlan(SketchPlan):
-    """What the answers are made of is measured first; they are read before anything is added."""
-
-    def reserve(self, items):
-        """Ask for what is measured of each row, too."""
-        super().reserve(items)
-        array, dtype = self.scratch.array, self.store.dtype
-        self.sums = array("sums of squares", (items, 2, shrunken.LANES), np.float64)
-        self.parts = array("trusted parts", (items,), dtype)
-        self.scales = array("scales", (items,), dtype)
-
-    def advance(self, active, items, grads, moment, keep, gain):
-        """Measure; the view of the store's answers."""
-        store, run, number = self.store, self.run, self.store.dtype.type
-        gain = number(store.begin_step(keep, gain))
-        full = number(store.multiplier * store.full_weight)
-        view = self._view(moment, RowWeights(full, store.weights.raw))
-        if items:
-            found = self.sums, self.parts, self.scales
-            variance = np.float64(median_variance(store.depth))
-            run.rows(shrunken.sum_squares, items, shrunken.LANES, view, active, items, self.sums)
-            run.flat(shrunken.find_parts, items, view, variance, active, items, gain, *found)
-            run.flat(advance.touch_rows, items, store.weights.raw, active, items, gain)
-            less = _keep_less_one(store, keep)
-            self.later = advance.Plain(gain), view, active, items, grads, less
-        return shrunken.ShrunkenAnswers(view, self.parts, self.scales, gain)
-
-
-class OwnedShrunkenPlan(ShrunkenPlan, OwnedSketchPlan):
-    """The same without atomics on numbers."""
-
-
-class TouchPlan(SketchPlan):
-    """Weights of buckets: each touch adds the gain."""
-
-    def _source(self, view, active, items, grads, less, gain):
-        return advance.Touch(gain)
-
-
-class OwnedTouchPlan(TouchPlan, OwnedSketchPlan):
-    """The same without atomics on numbers."""
-
-
-class MeanPlan(Plan):
-    """Sums and weights of buckets, each a sketch to which the step adds."""
-
-    def __init__(self, store, items, tools):
-        kinds = SketchPlan, TouchPlan
-        if tools.deterministic:
-            kinds = OwnedSketchPlan, OwnedTouchPlan
-        both = zip(kinds, (store.sums, store.weights))
-        self.store, self.plans = store, [kind(part, items, tools) for kind, part in both]
-
-    def advance(self, active, items, grads, moment, keep, gain):
-        """Take the step; the view of the store."""
-        views = [plan.advance(active, items, grads, moment, keep, gain) for plan in self.plans]
-        self.store.count_step(keep, gain)
-        return Means(*views, self.store.dtype.type(self.store.full), moment.squared)
+    def fits(self, items):
+        """See `Plan.fits`."""
+        return self.store.cells is self.cells
 
 
 class FactorPlan(Plan):
     """Row and column sums of rank-one stores, added up in a fixed order."""
 
-    def __init__(self, store, items, tools):
-        self.store, self.run = store, tools.run
-        self.total = tools.scratch.array("total", (1,), store.dtype)
-        parts = min(_PARTS, max(items, 1))
-        self.partial = tools.scratch.array("partial", (parts, store.dim), store.dtype)
-        self.most = store.dtype.type(np.finfo(store.dtype).max)
-
-    def advance(self, active, items, grads, moment, keep, gain):
-        """Take the step; the view of the store."""
-        store, run, number = self.store, self.run, self.store.dtype.type
-        view = Factors(store.left.raw, store.right.raw, self.total, moment.squared)
+    def __init__(self, store, moment, rows, items):
+        super().__init__(store, moment, rows)
+        run, most = self.run, store.dtype.type(np.finfo(store.dtype).max)
+        left, right = store.left.memory, store.right.memory
+        self.total, self.parts = Array(store.dtype, 1), Array(store.dtype, 2)
+        self.view = Factors(left, right, self.total, moment.squared)
+        self.count = run.prepare(factors.total_of, right, self.total, most).in_blocks(1)
         if store.decay == "global":
-            store.scale(keep)
-            source = advance.Plain(number(gain))
+            source, self.keep = advance.Plain(self.gain), Number(store.dtype)
+            for sums in (left, right):
+                decay = run.prepare(multiply, sums, self.keep)
+                self.always.append(decay.over(sums.size))
         else:
-            source = advance.Lazy(view, _keep_less_one(store, keep), number(gain))
-            run.block(factors.total_of, view.right, self.total, self.most)
-        if items:
-            parts, dim = self.partial.shape
-            arguments = source, view, active, items, grads
-            run.rows(factors.sum_columns, parts, dim, *arguments, self.partial)
-            run.flat(factors.add_row_sums, items, *arguments, self.most)
-            run.flat(factors.add_column_sums, dim, view.right, self.partial, self.most)
-        run.block(factors.total_of, view.right, self.total, self.most)
-        return view
+            source = advance.Lazy(self.view, self.less, self.gain)
+            self.early.append(self.count)
+        arguments = source, self.view, *rows.arguments()
+        self.sum_changes = run.prepare(factors.sum_changes, *arguments, self.parts, most)
+        self.add_columns = run.prepare(factors.add_column_sums, right, self.parts, most)
+        self.early += [self.sum_changes, self.add_columns, self.count]
+        self.scratch(self.total, "total", (1,))
+
+    def resize(self, items):
+        """See `Plan.resize`."""
+        parts, dim = min(_PARTS, items), self.store.dim
+        self.scratch(self.parts, "parts", (parts, dim))
+        self.sum_changes.over_rows(parts, dim)
+        self.add_columns.over_columns(dim)
+
+    def begin(self, keep, gain):
+        """See `Plan.begin`."""
+        if self.store.decay == "global":
+            self.keep.set(keep)
+        self.gain.set(gain)
+        self.less.set(self.store.row_keep_less_one(keep))
 
 
 class RowWisePlan(Plan):
-    """One value a row, moved by the thread that has the row."""
+    """One value a row, moved by the threads that have the row."""
 
-    def __init__(self, store, items, tools):
-        self.store, self.run = store, tools.run
+    def __init__(self, store, moment, rows, items):
+        super().__init__(store, moment, rows)
+        self.view = row_wise.RowValues(store.values.memory, self.multiplier, moment.squared)
+        arguments = self.view, *rows.arguments(), self.less, self.gain
+        self.move = self.run.prepare(row_wise.move_row_values, *arguments)
+        self.early.append(self.move)
 
-    def advance(self, active, items, grads, moment, keep, gain):
-        """Take the step; the view of the store."""
-        store, number = self.store, self.store.dtype.type
-        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
-        view = row_wise.RowValues(store.values.raw, number(store.multiplier), moment.squared)
-        if items:
-            arguments = view, active, items, grads, less, gain
-            self.run.flat(row_wise.move_row_values, items, *arguments)
-        return view
+    def resize(self, items):
+        """See `Plan.resize`."""
+        self.move.over_rows(items, self.store.dim)
 
 
 class SM3Plan(Plan):
     """Bounds of rows and columns: all targets of columns are found before a row's bound moves."""
 
-    def __init__(self, store, items, tools):
-        self.store, self.run = store, tools.run
-        parts = min(_PARTS, max(items, 1))
-        self.partial = tools.scratch.array("partial", (parts, store.dim), store.dtype)
+    def __init__(self, store, moment, rows, items):
+        super().__init__(store, moment, rows)
+        bounds, columns = store.row_bounds.memory, store.column_bounds.memory
+        self.view = sm3.Bounds(bounds, columns, self.multiplier, moment.squared)
+        self.parts = Array(store.dtype, 2)
+        arguments = self.view, *rows.arguments(), self.gain, self.parts
+        self.raise_rows = self.run.prepare(sm3.raise_row_bounds, *arguments)
+        self.raise_columns = self.run.prepare(sm3.raise_column_bounds, columns, self.parts)
+        self.early += [self.raise_rows, self.raise_columns]
 
-    def advance(self, active, items, grads, moment, keep, gain):
-        """Take the step; the view of the store."""
-        store, run, number = self.store, self.run, self.store.dtype.type
-        gain = number(store.begin_step(keep, gain))
-        rows, columns = store.row_bounds.raw, store.column_bounds.raw
-        view = sm3.Bounds(rows, columns, number(store.multiplier), moment.squared)
-        if items:
-            arguments = view, active, items, grads, gain
-            run.rows(sm3.find_column_targets, *self.partial.shape, *arguments, self.partial)
-            run.flat(sm3.raise_row_bounds, items, *arguments)
-            run.flat(sm3.raise_column_bounds, store.dim, columns, self.partial)
-        return view
+    def resize(self, items):
+        """See `Plan.resize`."""
+        parts, dim = min(_PARTS, items), self.store.dim
+        self.scratch(self.parts, "parts", (parts, dim))
+        self.raise_rows.over_rows(parts, dim)
+        self.raise_columns.over_columns(dim)
 
 
 class QuantizedPlan(Plan):
-    """Blocks of codes, each advanced by one thread."""
+    """Blocks of codes, each decoded, advanced and coded anew."""
 
-    def __init__(self, store, items, tools):
-        self.store, self.run = store, tools.run
-
-    def advance(self, active, items, grads, moment, keep, gain):
-        """Take the step; the view of the store."""
-        store, number = self.store, self.store.dtype.type
-        gain, less = number(store.begin_step(keep, gain)), _keep_less_one(store, keep)
-        view = quantized.Codes(
-            *(array.raw for array in (store.codes, store.scales, store.book, store.lines)),
+    def __init__(self, store, moment, rows, items):
+        super().__init__(store, moment, rows)
+        self.view = quantized.Codes(
+            *(array.memory for array in (store.codes, store.scales, store.book, store.lines)),
             np.int64(store.block),
             store.description.signed,
-            number(store.multiplier),
+            self.multiplier,
             moment.squared,
         )
-        if items:
-            arguments = view, active, items, grads, less, gain
-            blocks = store.scales.shape[1]
-            self.run.rows(quantized.code_blocks_anew, items, blocks, *arguments)
-        return view
+        arguments = self.view, *rows.arguments(), self.less, self.gain
+        self.code = self.run.prepare(quantized.code_blocks_anew, *arguments)
+        self.early.append(self.code)
+
+    def resize(self, items):
+        """See `Plan.resize`."""
+        self.code.over_rows(items, min(self.store.block, self.store.dim))
 
 
 plan_for.register(DenseStore, ExactPlan)
-plan_for.register(BucketMeanStore, MeanPlan)
 plan_for.register(Rank1Store, FactorPlan)
 plan_for.register(RowWiseStore, RowWisePlan)
 plan_for.register(SM3Store, SM3Plan)
 plan_for.register(QuantizedStore, QuantizedPlan)
-
-
-@plan_for.register(SketchStore)
-@plan_for.register(HeadTailStore)
-def _plan_of_sketch(store, items, tools):
-    plain, owned = SketchPlan, OwnedSketchPlan
-    if store.shrunken:
-        plain, owned = ShrunkenPlan, OwnedShrunkenPlan
-    kind = owned if tools.deterministic and not store.conservative else plain
-    return kind(store, items, tools)

@@ -1,4 +1,4 @@
-"""Quantised stores on the device: blocks decoded, moved and coded anew by one thread each."""
+"""Quantised stores on the device: blocks decoded, moved and coded anew."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,14 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab.kernels.cuda.active import gradient_at, row_at
-from sketchlab.kernels.cuda.loops import column_step, first_column, first_row, row_step
+from sketchlab.kernels.cuda.driver import cuda
+from sketchlab.kernels.cuda.loops import (
+    THREADS,
+    column_step,
+    first_column,
+    largest_of_row,
+    row_step,
+)
 from sketchlab.kernels.cuda.views import MOMENTS
 from sketchlab.rules.arithmetic import higher
 from sketchlab.stores.arithmetic import contribution, lazy_change, nearest_code
@@ -43,18 +50,24 @@ def moved(view, active, grads, row, i, c, keep_less_one, gain):
 
 
 def code_blocks_anew(view, active, items, grads, keep_less_one, gain):
-    """Take the step of every active row, one thread a block."""
-    codes, scales, zero = view.codes, view.scales, view.scales.dtype.type(0)
-    for i in range(first_row(), items, row_step()):
-        row = row_at(active, i)
-        if row >= 0:
-            for b in range(first_column(), scales.shape[1], column_step()):
-                start, end = b * view.block, min((b + 1) * view.block, codes.shape[1])
-                largest = zero
-                for c in range(start, end):
+    """Take the step of every active row, block by block."""
+    codes, scales = view.codes, view.scales
+    zero = scales.dtype.type(0)
+    shared = cuda.shared.array(THREADS, scales.dtype)
+    for first in range(cuda.blockIdx.x * cuda.blockDim.y, items, row_step()):
+        i, row = first + cuda.threadIdx.y, -1
+        if i < items:
+            row = row_at(active, i)
+        for b in range(scales.shape[1]):
+            start, end = b * view.block, min((b + 1) * view.block, codes.shape[1])
+            largest = zero
+            if row >= 0:
+                for c in range(start + first_column(), end, column_step()):
                     value = moved(view, active, grads, row, i, c, keep_less_one, gain)
                     largest = higher(largest, abs(value))
-                for c in range(start, end):
+            largest = largest_of_row(shared, largest)
+            if row >= 0:
+                for c in range(start + first_column(), end, column_step()):
                     value = moved(view, active, grads, row, i, c, keep_less_one, gain)
                     code = np.uint8(0)
                     if largest > zero:
@@ -62,6 +75,8 @@ def code_blocks_anew(view, active, items, grads, keep_less_one, gain):
                     if view.signed and value < zero:
                         code |= SIGN
                     codes[row, c] = code
+            cuda.syncthreads()  # the old scale has been read
+            if row >= 0 and first_column() == 0:
                 scales[row, b] = largest
 
 

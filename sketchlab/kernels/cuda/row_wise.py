@@ -5,7 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlab.kernels.cuda.active import gradient_at, row_at
-from sketchlab.kernels.cuda.loops import first_item, item_step
+from sketchlab.kernels.cuda.driver import cuda
+from sketchlab.kernels.cuda.loops import (
+    THREADS,
+    column_step,
+    first_column,
+    row_step,
+    sum_of_row,
+)
 from sketchlab.kernels.cuda.views import MOMENTS
 from sketchlab.stores.arithmetic import contribution, lazy_change
 
@@ -21,14 +28,19 @@ class RowValues(NamedTuple):
 
 
 def move_row_values(view, active, items, grads, keep_less_one, gain):
-    """Move each active row's value by the mean over its columns, one thread a row."""
+    """Move each active row's value by the mean over its columns."""
     values, dim = view.values, grads.shape[1]
-    for i in range(first_item(), items, item_step()):
-        row = row_at(active, i)
+    shared = cuda.shared.array(THREADS, values.dtype)
+    share = gain / values.dtype.type(dim)
+    for start in range(cuda.blockIdx.x * cuda.blockDim.y, items, row_step()):
+        i, row, mean = start + cuda.threadIdx.y, -1, values.dtype.type(0)
+        if i < items:
+            row = row_at(active, i)
         if row >= 0:
-            share, mean = gain / values.dtype.type(dim), values.dtype.type(0)
-            for c in range(dim):
+            for c in range(first_column(), dim, column_step()):
                 mean += contribution(view.squared, share, gradient_at(active, grads, i, c))
+        mean = sum_of_row(shared, mean)
+        if row >= 0 and first_column() == 0:
             values[row] += lazy_change(values[row], mean, keep_less_one)
 
 

@@ -9,19 +9,20 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab.kernels.cuda.active import gradient_at, row_at
+from sketchlab.kernels.cuda.driver import cuda
 from sketchlab.kernels.cuda.loops import (
+    THREADS,
     column_step,
     first_column,
-    first_item,
-    first_row,
-    item_step,
+    largest_of_column,
+    largest_of_row,
     row_step,
 )
 from sketchlab.kernels.cuda.views import MOMENTS
 from sketchlab.rules.arithmetic import higher
 from sketchlab.stores.arithmetic import conservative_target, contribution, smaller_bound
 
-__all__ = ["Bounds", "find_column_targets", "raise_column_bounds", "raise_row_bounds"]
+__all__ = ["Bounds", "raise_column_bounds", "raise_row_bounds"]
 
 
 class Bounds(NamedTuple):
@@ -40,35 +41,44 @@ def target_at(view, active, grads, gain, row, i, c):
     return conservative_target(smaller_bound(view.rows[row], view.columns[c]), added)
 
 
-def find_column_targets(view, active, items, grads, gain, partial):
-    """The largest target of each column over rows p, p + parts, …: (parts, dim)."""
-    parts, dim = partial.shape
-    for part in range(first_row(), parts, row_step()):
-        for c in range(first_column(), dim, column_step()):
-            largest = partial.dtype.type(0)
-            for i in range(part, items, parts):
+def raise_row_bounds(view, active, items, grads, gain, parts):
+    """Set each row's bound to its largest target; the largest target of each column into `parts`.
+
+    Part p of the columns' targets, (count, dim), is of the items p, p + count, …
+    """
+    rows, (count, dim) = view.rows, parts.shape
+    shared = cuda.shared.array(THREADS, rows.dtype)
+    for start in range(cuda.blockIdx.x * cuda.blockDim.y, count, row_step()):
+        part = start + cuda.threadIdx.y
+        if part < count:
+            for c in range(first_column(), dim, column_step()):
+                parts[part, c] = rows.dtype.type(0)
+        for before in range(0, items, count):
+            i, row, largest = before + part, -1, rows.dtype.type(0)
+            if part < count and i < items:
                 row = row_at(active, i)
-                if row >= 0:
-                    largest = higher(largest, target_at(view, active, grads, gain, row, i, c))
-            partial[part, c] = largest
+            if row >= 0:
+                for c in range(first_column(), dim, column_step()):
+                    target = target_at(view, active, grads, gain, row, i, c)
+                    largest = higher(largest, target)
+                    parts[part, c] = higher(parts[part, c], target)
+            largest = largest_of_row(shared, largest)
+            if row >= 0 and first_column() == 0:
+                rows[row] = largest
 
 
-def raise_row_bounds(view, active, items, grads, gain):
-    """Set each active row's bound to its largest target, one thread a row."""
-    for i in range(first_item(), items, item_step()):
-        row = row_at(active, i)
-        if row >= 0:
-            largest = view.rows.dtype.type(0)
-            for c in range(view.columns.size):
-                largest = higher(largest, target_at(view, active, grads, gain, row, i, c))
-            view.rows[row] = largest
-
-
-def raise_column_bounds(columns, partial):
-    """Raise the columns' bounds to the largest targets of all parts, one thread a column."""
-    for c in range(first_item(), columns.size, item_step()):
-        for part in range(partial.shape[0]):
-            columns[c] = higher(columns[c], partial[part, c])
+def raise_column_bounds(columns, parts):
+    """Raise the columns' bounds to the largest targets of all parts."""
+    shared = cuda.shared.array(THREADS, columns.dtype)
+    across = cuda.blockDim.x
+    for start in range(cuda.blockIdx.x * across, columns.size, cuda.gridDim.x * across):
+        c, largest = start + cuda.threadIdx.x, columns.dtype.type(0)
+        if c < columns.size:
+            for part in range(cuda.threadIdx.y, parts.shape[0], cuda.blockDim.y):
+                largest = higher(largest, parts[part, c])
+        largest = largest_of_column(shared, largest)
+        if c < columns.size and cuda.threadIdx.y == 0:
+            columns[c] = higher(columns[c], largest)
 
 
 def _of_bounds(view, before, i, row, c, gradient):

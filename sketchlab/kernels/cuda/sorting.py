@@ -1,124 +1,243 @@
-"""A stable radix sort on the device: it groups equal rows, and the rows of a cell.
+"""A stable radix sort on the device, in one launch: it groups equal rows, and the rows of a cell.
 
-Each of `parts` threads owns a run of the keys and its own counters, so no atomics are needed and
-the order is always the same. Keys that are in ascending order already are only copied; the device
-finds that out itself, so that the host never waits. A pass over `DIGIT_BITS` bits reads and writes
-32 bytes a key; a full sort takes ⌈bits / DIGIT_BITS⌉ passes of three launches.
+Keys that ascend already are only written down; the device finds that out itself, so that the host
+never waits. Else a pass over `DIGIT_BITS` bits counts the digits of every block's share in shared
+memory, adds up the counts of all blocks before, and moves the keys. The order of equal keys is that
+in which they came, so it is always the same. The blocks wait for each other between the parts of a
+pass; where there are few keys, one block does it all.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from sketchlab.kernels.cuda.driver import cuda
-from sketchlab.kernels.cuda.loops import first_item, item_step
+from sketchlab.kernels.cuda.arguments import Array, Number
+from sketchlab.kernels.cuda.driver import cuda, device
+from sketchlab.kernels.cuda.loops import wait_for_grid
+from sketchlab.kernels.numba_private import by_type
 
-__all__ = ["DIGIT_BITS", "RADIX", "buffers", "sort"]
+__all__ = ["KEYS", "RADIX", "RowKeys", "Sorter", "key_at", "sort"]
 
 DIGIT_BITS = 8
 RADIX = 1 << DIGIT_BITS
-_MOST_PARTS = 512
-_BLOCK = 256  # threads of the block that adds up the counters
+_OF_ONE_BLOCK = 2048  # keys that one block sorts faster than several that wait for each other
+_LANES = 32  # keys that are ranked among each other
+_GROUPS = 8  # of so many keys in a block's tile: 256 threads
+_TILE = _GROUPS * _LANES
+_BUNCH = 16  # counters that are added up by one thread
+_BUNCHES = RADIX // _BUNCH
 
 
-def buffers(scratch, name, size):
-    """The scratch memory that a sort of `size` keys needs: keys, order, counters and a flag."""
-    parts = max(1, min(size // 16, _MOST_PARTS))
-    return (
-        scratch.array(f"sorted keys of {name}", (size,), np.int64),
-        scratch.array(f"sorted order of {name}", (size,), np.int64),
-        scratch.array("digits", (RADIX * parts,), np.int64),
-        scratch.array("unsorted", (1,), np.int64),
-    )
+class RowKeys(NamedTuple):
+    """Keys are rows of any integer type; invalid ones count as n."""
+
+    rows: object  # (k,)
+    n: int
 
 
-def sort(run, scratch, name, keys, order, bits):
-    """Sort keys and what belongs to them.
+def _row_key(source, e):
+    row = np.int64(source.rows[e])
+    return row if 0 <= row < source.n else np.int64(source.n)
+
+
+#: How each kind of source gives a key; other modules add theirs.
+KEYS: dict[type, Callable] = {RowKeys: _row_key}
+
+
+@by_type(KEYS)
+def key_at(source, e):
+    """Key number e of a source."""
+
+
+class Sorter:
+    """Sorts keys at every step, see `sort`; its memory grows with their number.
 
     Parameters
     ----------
     run : Launcher
     scratch : Scratch
-        Of device arrays.
     name : str
-        Of what is sorted; the result stays until the next sort under that name.
-    keys, order : device arrays of int64, (size,)
-        Overwritten.
+        Of what is sorted.
+    source : NamedTuple
+        See `key_at`.
     bits : int
         Of the largest key.
 
-    Returns
-    -------
-    keys, order
-        Sorted; in the arrays given or in scratch.
+    Attributes
+    ----------
+    keys, order : Array
+        What comes out, (size,).
     """
-    size = int(keys.size)
-    *other, counts, unsorted = buffers(scratch, name, size)
-    parts = int(counts.size) // RADIX
-    here = keys, order
-    run.block(clear, unsorted)
-    run.flat(note_disorder, size, keys, unsorted)
-    for shift in range(0, bits, DIGIT_BITS):
-        run.flat(count_digits, parts, here[0], shift, counts, parts, unsorted)
-        run.block(running_sum, counts, unsorted)
-        run.flat(place, max(parts, size), *here, shift, counts, parts, *other, unsorted)
-        here, other = other, here
-    return here
+
+    def __init__(self, run, scratch, name, source, bits):
+        self._run, self._scratch, self._name = run, scratch, name
+        self.keys, self.order = Array(np.int64, 1), Array(np.int64, 1)
+        self._both, self._counts = [Array(np.int64, 2) for _ in range(2)], Array(np.int32, 1)
+        self._size, self._turn = Number(np.int64), Number(np.int64)
+        self._unsorted = run.zeros((1,), np.int64)
+        self._kernel = run.prepare(
+            sort,
+            source,
+            self._size,
+            np.int64(-(-bits // DIGIT_BITS)),
+            *self._both,
+            self._counts,
+            self._unsorted,
+            self._turn,
+            run.arrived,
+            together=True,
+        )
+
+    def resize(self, size):
+        """Get ready to sort so many keys."""
+        blocks = max(1, min(-(-size // _OF_ONE_BLOCK), self._run.together))
+        array = self._scratch.array
+        for both, first, what in zip(self._both, (self.keys, self.order), ("keys", "order")):
+            memory = array(f"sorted {what} of {self._name}", (2, size), np.int64)
+            both.set(memory)
+            first.set(memory[0])
+        self._counts.set(array("digits", (blocks * RADIX,), np.int32))
+        self._size.set(size)
+        self._kernel.in_blocks(blocks)
+
+    def __call__(self):
+        """Sort."""
+        self._turn.set(self._turn.value + 1)
+        self._kernel()
 
 
-def clear(unsorted):
-    """Set the flag to 0: no key is known to be smaller than the one before it."""
-    if first_item() == 0:
-        unsorted[0] = 0
+def sort(source, size, passes, keys, order, counts, unsorted, turn, arrived):
+    """Sort the keys of a source into ``keys[0]``, and their numbers into ``order[0]``.
 
-
-def note_disorder(keys, unsorted):
-    """Leave 1 where any key is smaller than the one before it."""
-    for e in range(first_item() + 1, keys.size, item_step()):
-        if keys[e - 1] > keys[e]:
-            unsorted[0] = 1
-
-
-def count_digits(keys, shift, counts, parts, unsorted):
-    """How often each digit comes in each part, (RADIX, parts)."""
-    if unsorted[0] == 0:
+    Parameters
+    ----------
+    source : NamedTuple
+    size, passes : int
+    keys, order : arrays of int64, (2, size)
+    counts : array of int32, (blocks · RADIX,)
+    unsorted : array of int64, (1,)
+        Left at `turn`, a number that no earlier launch had, if the keys do not ascend.
+    turn : int
+    arrived : array of uint32, (1,)
+        See `wait_for_grid`.
+    """
+    block, blocks = cuda.blockIdx.x, cuda.gridDim.x
+    begin, end = size * block // blocks, size * (block + 1) // blocks
+    for e in range(begin + cuda.threadIdx.x, end, cuda.blockDim.x):
+        key = key_at(source, e)
+        keys[0, e] = key
+        order[0, e] = e
+        if e > 0 and key_at(source, e - 1) > key:
+            unsorted[0] = turn
+    wait_for_grid(arrived)
+    if unsorted[0] != turn:
         return
-    for p in range(first_item(), parts, item_step()):
-        for digit in range(RADIX):
-            counts[digit * parts + p] = 0
-        for e in range(keys.size * p // parts, keys.size * (p + 1) // parts):
-            counts[((keys[e] >> shift) & (RADIX - 1)) * parts + p] += 1
+    counters = cuda.shared.array(RADIX, np.int32)
+    for p in range(passes):
+        # the last pass ends in row 0; the first reads the source, so that it may write there, too
+        there = (passes - p + 1) % 2
+        count_digits(source, keys, 1 - there, p, begin, end, counters, counts)
+        wait_for_grid(arrived)
+        find_places(counts, counters)
+        move_keys(source, keys, order, there, p, begin, end, counters)
+        wait_for_grid(arrived)
 
 
-def running_sum(counts, unsorted):
-    """Turn counts into the sums of those before them; one block."""
-    partial = cuda.shared.array(_BLOCK, np.int64)
+@device
+def key_of_pass(source, keys, here, p, e):
+    """Key number e as pass p finds it."""
+    return key_at(source, e) if p == 0 else keys[here, e]
+
+
+@device
+def digit_of(key, p):
+    """The digit that pass p sorts by."""
+    return (key >> (p * DIGIT_BITS)) & (RADIX - 1)
+
+
+@device
+def count_digits(source, keys, here, p, begin, end, counters, counts):
+    """How often each digit comes in this block's share, in ``counts``."""
     t, threads = cuda.threadIdx.x, cuda.blockDim.x
-    begin, end = counts.size * t // threads, counts.size * (t + 1) // threads
-    subtotal = 0
-    if unsorted[0] != 0:
-        for e in range(begin, end):
-            subtotal += counts[e]
-    partial[t] = subtotal
+    for digit in range(t, RADIX, threads):
+        counters[digit] = 0
     cuda.syncthreads()
-    if unsorted[0] != 0:
-        start = 0
-        for before in range(t):
-            start += partial[before]
-        for e in range(begin, end):
-            count = counts[e]
-            counts[e] = start
-            start += count
+    for e in range(begin + t, end, threads):
+        cuda.atomic.add(counters, digit_of(key_of_pass(source, keys, here, p, e), p), 1)
+    cuda.syncthreads()
+    for digit in range(t, RADIX, threads):
+        counts[cuda.blockIdx.x * RADIX + digit] = counters[digit]
 
 
-def place(keys, order, shift, counts, parts, new_keys, new_order, unsorted):
-    """Put every key where its digit belongs, those of equal digits in the order they had."""
-    if unsorted[0] == 0:
-        for e in range(first_item(), keys.size, item_step()):
-            new_keys[e] = keys[e]
-            new_order[e] = order[e]
-        return
-    for p in range(first_item(), parts, item_step()):
-        for e in range(keys.size * p // parts, keys.size * (p + 1) // parts):
-            counter = ((keys[e] >> shift) & (RADIX - 1)) * parts + p
-            new_keys[counts[counter]] = keys[e]
-            new_order[counts[counter]] = order[e]
-            counts[counter] += 1
+@device
+def find_places(counts, counters):
+    """Where this block's first key of each digit belongs, into ``counters``."""
+    totals = cuda.shared.array(RADIX, np.int32)
+    bunches = cuda.shared.array(_BUNCHES, np.int32)
+    t, threads = cuda.threadIdx.x, cuda.blockDim.x
+    for digit in range(t, RADIX, threads):
+        total = before = np.int32(0)
+        for block in range(cuda.gridDim.x):
+            if block == cuda.blockIdx.x:
+                before = total
+            total += counts[block * RADIX + digit]
+        totals[digit], counters[digit] = total, before
+    cuda.syncthreads()
+    for bunch in range(t, _BUNCHES, threads):
+        subtotal = np.int32(0)
+        for digit in range(bunch * _BUNCH, (bunch + 1) * _BUNCH):
+            subtotal += totals[digit]
+        bunches[bunch] = subtotal
+    cuda.syncthreads()
+    for digit in range(t, RADIX, threads):
+        start = counters[digit]
+        for bunch in range(digit // _BUNCH):
+            start += bunches[bunch]
+        for other in range(digit // _BUNCH * _BUNCH, digit):
+            start += totals[other]
+        counters[digit] = start
+    cuda.syncthreads()
+
+
+@device
+def move_keys(source, keys, order, there, p, begin, end, counters):
+    """Put every key of this block's share where it belongs, tile by tile, a thread a key."""
+    digits = cuda.shared.array(_TILE, np.int32)
+    places = cuda.shared.array((_GROUPS, RADIX), np.int32)
+    t, threads, here = cuda.threadIdx.x, cuda.blockDim.x, 1 - there
+    group = t // _LANES
+    for start in range(begin, end, threads):
+        e, key, digit = start + t, np.int64(0), np.int64(-1)
+        if e < end:
+            key = key_of_pass(source, keys, here, p, e)
+            digit = digit_of(key, p)
+        digits[t] = digit
+        for other in range(t, RADIX, threads):
+            for g in range(_GROUPS):
+                places[g, other] = 0
+        cuda.syncthreads()
+        # among the keys of its group: those before it, and whether it is the last of its digit
+        rank, last = np.int32(0), True
+        for other in range(group * _LANES, min((group + 1) * _LANES, threads)):
+            if digits[other] == digit:
+                if other < t:
+                    rank += np.int32(1)
+                elif other > t:
+                    last = False
+        if e < end and last:
+            places[group, digit] = rank + np.int32(1)
+        cuda.syncthreads()
+        for other in range(t, RADIX, threads):
+            place = counters[other]
+            for g in range(_GROUPS):
+                count = places[g, other]
+                places[g, other] = place
+                place += count
+            counters[other] = place
+        cuda.syncthreads()
+        if e < end:
+            place = places[group, digit] + rank
+            keys[there, place] = key
+            order[there, place] = e if p == 0 else order[here, e]
+        cuda.syncthreads()

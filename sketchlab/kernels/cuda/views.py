@@ -35,6 +35,7 @@ __all__ = [
     "OwnAnswers",
     "PrivateCells",
     "RowWeights",
+    "bits_of",
     "has_cell",
     "moment_at",
     "read",
@@ -82,7 +83,10 @@ class MinimumCells(NamedTuple):
 
 
 class MaximumCells(NamedTuple):
-    """A count-min sketch whose cells steps raise to a target: the conservative update."""
+    """A count-min sketch whose cells steps raise to a target: the conservative update.
+
+    Its numbers are not negative, and compare as integers of the same bits do.
+    """
 
     cells: object
     constants: tuple
@@ -91,6 +95,7 @@ class MaximumCells(NamedTuple):
     squared: bool
     heads: np.int64  # the first rows, which have a cell to themselves
     weights: NamedTuple
+    bits: object  # the same memory as integers
 
 
 class PrivateCells(NamedTuple):
@@ -251,6 +256,17 @@ def _by_weight(weights, multiplier, row):
 @by_type({NoWeights: _no_weight, RowWeights: _by_weight})
 def row_scale(weights, multiplier, row):
     """What turns the divided table's answers for a row into the store's."""
+
+
+def bits_of(value):
+    """The bits of a float as a signed integer."""
+    return value.view(np.int32 if value.dtype == np.float32 else np.int64)
+
+
+@overload(bits_of)
+def _compile_bits_of(value):
+    bits = np.int32 if value.bitwidth == 32 else np.int64
+    return lambda value: value.view(bits)
 
 
 def _of_sketch(view, before, i, row, c, gradient):
