@@ -8,7 +8,6 @@ waits for it (``streams="latest"``).
 import ctypes
 from contextlib import nullcontext
 from functools import cache
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -19,9 +18,6 @@ import sketchlab as sl
 from sketchlab.kernels.cuda import CUDA, driver
 
 cuda = driver.cuda
-# what the backend orders since it has a launcher of its own
-ORDERED = find_spec("sketchlab.kernels.cuda.launcher") is not None
-not_yet = pytest.mark.xfail(not ORDERED, reason="only the stream of grads is honoured", strict=True)
 pytestmark = [
     *MARKS,
     pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPerformanceWarning"),
@@ -109,7 +105,7 @@ def assert_equal(there, here):
 
 kinds = pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
 default_stream_orders_blocking_ones = pytest.mark.parametrize(
-    "blocking", [True, pytest.param(False, marks=not_yet)], ids=["blocking", "non-blocking"]
+    "blocking", [True, False], ids=["blocking", "non-blocking"]
 )
 
 
@@ -146,7 +142,6 @@ def test_a_step_waits_for_its_rows(blocking):
 
 
 @kinds
-@not_yet
 def test_a_step_on_a_given_stream_waits_for_its_inputs(blocking):
     there, here = pair(CUDA(stream=side_stream(False)))
     given, rows = Product(grads(1)), Product(ROWS)
@@ -176,7 +171,6 @@ def test_what_is_asked_after_a_step_has_its_changes(blocking):
             np.testing.assert_allclose(state[name], expected[name], rtol=1e-5, atol=1e-6)
 
 
-@not_yet
 def test_a_stream_may_be_gone_after_its_step():
     from cuda.bindings import driver as api
 
@@ -253,7 +247,6 @@ class SpeaksDLPack:
 
 
 @kinds
-@not_yet
 def test_arrays_of_other_libraries_are_waited_for(blocking):
     stream = side_stream(blocking)
     there, here = pair()
