@@ -15,6 +15,8 @@ PRIVATE = re.compile(
     r"numba\.core|numba\.np|import ir\b|instance_class|forceinline|\b_nrt\b|\._cache\b"
 )
 
+PRIVATE_OF_CUDA = re.compile(r"import _Kernel\b|_codelibrary\b|numba\.cuda\.(dispatcher|typing)")
+
 
 def minor(version):
     """The first two numbers of a version."""
@@ -35,6 +37,9 @@ def test_the_next_minor_version_is_excluded():
     assert re.search(r"numba >= [\d.]+, < ([\d.]+)", needed)[1] == f"{major}.{tested + 1}"
 
 
-def test_private_names_stand_in_one_file():
-    found = {path.name for path in PACKAGE.rglob("*.py") if PRIVATE.search(path.read_text("utf8"))}
-    assert found == {"numba_private.py"}
+@pytest.mark.parametrize(
+    ("names", "file"), [(PRIVATE, "numba_private.py"), (PRIVATE_OF_CUDA, "compiled.py")]
+)
+def test_private_names_stand_in_one_file(names, file):
+    found = {path.name for path in PACKAGE.rglob("*.py") if names.search(path.read_text("utf8"))}
+    assert found == {file}

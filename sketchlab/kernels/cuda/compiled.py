@@ -8,11 +8,12 @@ machine code without loading it (`_Kernel`, its `_codelibrary` and `entry_name`)
 import warnings
 from functools import cache
 
-from numba.core import types
+from numba import types
 
 from sketchlab.kernels.compile import KernelFiles
 from sketchlab.kernels.cuda.arguments import example
 from sketchlab.kernels.cuda.driver import compiling, cuda
+from sketchlab.kernels.numba_private import class_of
 
 __all__ = ["compiled", "signature_of"]
 
@@ -68,7 +69,7 @@ def _versions():
 def _made_of_ours(signature):
     """Whether all that the kernel runs is in the package, whose sources name the folder."""
     for kind in signature:
-        cls = getattr(kind, "instance_class", None)
+        cls = class_of(kind)
         if cls is not None and not cls.__module__.startswith(_OURS):
             return False
         if isinstance(kind, types.BaseTuple) and not _made_of_ours(kind.types):
