@@ -8,7 +8,7 @@ from sketchlab import checkpoint
 FORMAT = "sketchlab-gradients-1"
 
 
-def write(path, shape, rows, values, dense, dtype=np.float32):
+def write(path, shape, rows, values, dense):
     """Write the gradients of some steps as an .npz file, whole or not at all.
 
     Parameters
@@ -21,8 +21,6 @@ def write(path, shape, rows, values, dense, dtype=np.float32):
     values : list of ndarray, (k, columns)
     dense : list of bool
         Whether the gradient of each step was dense.
-    dtype : dtype
-        Of the values, where there are none to tell.
 
     Raises
     ------
@@ -36,6 +34,6 @@ def write(path, shape, rows, values, dense, dtype=np.float32):
         "offsets": np.cumsum([0, *map(len, rows)]),
         "dense": np.array(dense, np.bool_),
         "rows": np.concatenate(rows) if rows else np.empty(0, np.int64),
-        "values": np.concatenate(values) if values else np.empty((0, columns), dtype),
+        "values": np.concatenate(values) if values else np.empty((0, columns), np.float32),
     }
     checkpoint.write(path, arrays, compressed=True)

@@ -41,14 +41,27 @@ def gradients(settings, text):
     device = torch.device(settings["device"])
     with seeded(start, device):
         run = _Run(settings, text, device, hashing)
-        for _ in range(settings["epochs"]):
-            for _ in run.steps():
-                yield [rows_and_values(run.model.embedding.weight)]
-            if not run.finite:
-                return
+        yield from gradients_of(run, [run.model.embedding.weight])
 
 
-def rows_and_values(parameter):
+def gradients_of(run, parameters):
+    """Train for all epochs; yield rows and values of each parameter's gradient after every step."""
+    for _ in range(run.settings["epochs"]):
+        for _ in run.steps():
+            yield [_rows_and_values(parameter) for parameter in parameters]
+        if not run.finite:
+            return
+
+
+def mean_loss(run):
+    """Take the steps of an epoch; return the mean loss, not finite where training ended."""
+    total, words = 0.0, 0
+    for loss, count in run.steps():
+        total, words = total + loss * count, words + count
+    return total / words if run.finite else math.inf
+
+
+def _rows_and_values(parameter):
     """The distinct rows of a sparse gradient, ascending, and their values, as NumPy arrays."""
     gradient = parameter.grad.coalesce()
     return gradient.indices()[0].cpu().numpy(), gradient.values().cpu().numpy()
@@ -106,7 +119,7 @@ class _Run:
         best, cuts, limit = math.inf, 0, self.settings["cuts"]
         for epoch in range(1, self.settings["epochs"] + 1):
             rate = self.settings["learning_rate"] / CUT**cuts
-            loss = self._epoch()
+            loss = mean_loss(self)
             seen = self._perplexity("validation") if math.isfinite(loss) else math.inf
             yield {
                 "epoch": epoch,
@@ -124,13 +137,6 @@ class _Run:
                 if cuts == limit:
                     return
             best = min(best, seen)
-
-    def _epoch(self):
-        """Take the steps of an epoch; return the mean loss, not finite where training ended."""
-        total, words = 0.0, 0
-        for loss, places in self.steps():
-            total, words = total + loss * places, words + places
-        return total / words if self.finite else math.inf
 
     def steps(self):
         """Take the steps of an epoch; yield the loss of each, and how many words it is the mean of.

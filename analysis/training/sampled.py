@@ -17,7 +17,7 @@ from analysis.problems.sampled_softmax import LogUniform, frequency_biases
 from analysis.problems.split_text import streams
 from analysis.training import lm1b
 from analysis.training.loop import plain, sequences
-from analysis.training.neural import embedding_optimizer, rows_and_values, seeded
+from analysis.training.neural import embedding_optimizer, gradients_of, mean_loss, seeded
 
 #: Layers smaller than this are kept exactly where all parts are sketched.
 MIN_NUMEL = 4096
@@ -46,11 +46,7 @@ def gradients(settings, text):
     with seeded(start, device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         run = _Run(settings, text, device, order, hashing)
-        for _ in range(settings["epochs"]):
-            for _ in run.steps():
-                yield [rows_and_values(getattr(run.model, name).weight) for name in lm1b.TABLES]
-            if not run.finite:
-                return
+        yield from gradients_of(run, [getattr(run.model, name).weight for name in lm1b.TABLES])
 
 
 class _Run:
@@ -87,18 +83,11 @@ class _Run:
     def _epochs(self):
         """Train; yield a point of the curve after every epoch, until one is not finite."""
         for epoch in range(1, self.settings["epochs"] + 1):
-            loss = self._epoch()
+            loss = mean_loss(self)
             seen = self._perplexity("validation") if math.isfinite(loss) else math.inf
             yield {"epoch": epoch, "loss": plain(loss, 4), "perplexity": plain(seen, 4)}
             if not math.isfinite(seen):
                 return
-
-    def _epoch(self):
-        """Take the steps of an epoch; return the mean loss, not finite where training ended."""
-        total, places = 0.0, 0
-        for loss, count in self.steps():
-            total, places = total + loss * count, places + count
-        return total / places if self.finite else math.inf
 
     def steps(self):
         """Take the steps of an epoch; yield the loss of each, and how many words it is the mean of.
