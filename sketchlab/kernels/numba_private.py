@@ -4,12 +4,14 @@ CI tests these with the versions in `TESTED`; setup.cfg excludes Numba's next mi
 they have been tested with it. Used are: the class behind the type of a NamedTuple
 (``instance_class``), a dispatcher's cache and the compiled results it keeps (``_cache``,
 ``NullCache``, ``CompileResult``), compilation without reference counts (``_nrt``), inlining before
-optimisation (``forceinline``), and the builders of LLVM instructions behind ``intrinsic``.
+optimisation (``forceinline``), the builders of LLVM instructions behind ``intrinsic``, and the
+functions that read and set the number of threads (``_get_num_threads``, ``_set_num_threads``).
 """
 
 import pickle
 from functools import wraps
 
+import numba
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -18,6 +20,7 @@ from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 from numba.extending import intrinsic, overload, register_jitable
+from numba.np.ufunc import parallel
 
 __all__ = [
     "TESTED",
@@ -25,12 +28,14 @@ __all__ = [
     "KeptCode",
     "by_type",
     "class_of",
-    "compile_parallel",
+    "compile_kernel",
+    "count_threads",
     "dumps",
     "in_turn",
     "inlined",
     "overload_inlined",
     "prefetch_line",
+    "use_threads",
 ]
 
 #: The versions with which CI runs the tests.
@@ -115,7 +120,19 @@ def in_turn(function):
     return called
 
 
-def compile_parallel(function, kept_code, **options):
+def count_threads():
+    """As ``numba.get_num_threads``, in a tenth of its time."""
+    if not parallel._is_initialized:
+        return numba.get_num_threads()
+    return parallel._get_num_threads()
+
+
+def use_threads(count):
+    """As ``numba.set_num_threads`` without its checks, once threads have been started."""
+    parallel._set_num_threads(count)
+
+
+def compile_kernel(function, kept_code, **options):
     """Compile a kernel at its first call for each tuple of types, see `compile.kernel`.
 
     Parameters
@@ -130,7 +147,7 @@ def compile_parallel(function, kept_code, **options):
     -------
     Dispatcher, or the function itself with ``NUMBA_DISABLE_JIT=1``
     """
-    options |= {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+    options = {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False} | options
     compiled = njit(function, **options)
     if isinstance(compiled, Dispatcher):
         # what `cache=True` sets, to Numba's own cache; there is no public way to another one

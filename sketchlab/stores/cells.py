@@ -200,6 +200,9 @@ class CellStore(ScaledStore):
         if self.weights is not None:
             self.weights[rows] += self.dtype.type(gain)
 
+    def count_touches(self, rows: Array) -> None:
+        """The part of `touch` that kernels leave to the store: nothing, but for a head to find."""
+
     def estimate(self, rows: Array) -> Array:
         """The store's answers (k, dim) for valid rows; `query` without its checks."""
         return self.scales(rows)[:, None] * self._read(rows)

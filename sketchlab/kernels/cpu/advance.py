@@ -24,6 +24,7 @@ from sketchlab.kernels.cpu.views import (
     BUCKET,
     CONSERVATIVE,
     LAZY,
+    MEANS,
     answers_first,
     grouped,
     is_written,
@@ -174,6 +175,8 @@ def change_long(view, slots, signs, picked, grads, source, change):
                 active[slots[i]] = 0
             else:
                 add_gradient(cell, gain, gradient, view.squared)
+                if view.mode == MEANS:
+                    view.common[slots[i]] += view.gain
 
 
 @register_jitable
@@ -201,6 +204,8 @@ def change_short(view, slots, signs, picked, grads, source, change):
             else:
                 for c in range(dim):
                     cells[slot, c] += contribution(squared, gain, grads[given, c])
+                if view.mode == MEANS:
+                    view.common[slot] += view.gain
 
 
 locate_all, write_all, change_all = map(in_turn, (locate_rows, write_changes, change_cells))
