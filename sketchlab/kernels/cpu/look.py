@@ -27,8 +27,8 @@ def order_of(rows):
 def squares_of(values):
     """The sum of the squares of values (size,)."""
     total = values.dtype.type(0)
-    for value in values:
-        total += value * value
+    for i in range(values.size):
+        total += values[i] * values[i]
     return total
 
 

@@ -53,21 +53,15 @@ class Part:
         self.store, self.squared = store, moment.squared
         self.number = store.dtype.type
         self.view = self.look(moment)
-        self.made_of = self.arrays()
         self.give(())
 
     def look(self, moment):
         """The view of the store."""
         return view_of_answers(np.empty((0, self.store.dim), self.store.dtype))
 
-    def arrays(self):
-        """Those arrays of the view that the store can replace by others."""
-        return ()
-
     def fits(self, store):
-        """Whether the view is that of the store's arrays."""
-        arrays = zip(self.arrays(), self.made_of)
-        return store is self.store and all(mine is other for mine, other in arrays)
+        """Whether the view is that of the store, and of the arrays that it has now."""
+        return store is self.store
 
     def give(self, scratch):
         """Take scratch memory: the last fields of a view."""
@@ -90,22 +84,38 @@ class ScaledPart(Part):
 
     share = 1  # what a gain is divided by
 
+    def __init__(self, store, moment):
+        super().__init__(store, moment)
+        self.fades = store.decay == "global"
+        self.filled_in = None
+
+    def give(self, scratch):
+        super().give(scratch)
+        self.filled_in = None
+
     def begin(self, step, keep, gain):
         store, fields, number = self.store, self.fields, self.number
-        store.make_room(contribution(self.squared, gain, step.largest))
+        if step.largest:
+            store.make_room(contribution(self.squared, gain, step.largest))
+        numbers = keep, gain, store.multiplier
+        if numbers == self.filled_in:
+            return
         fields[GAIN] = number(store.begin_step(keep, gain) / self.share)
         fields[KEEP_LESS_ONE] = number(store.row_keep_less_one(keep))
         fields[MULTIPLIER] = number(store.multiplier)
+        # the numbers of a step stay what they are, unless the store fades as a whole
+        self.filled_in = None if self.fades else numbers
 
 
 class CellPart(ScaledPart):
     """The part of a store made of cells."""
 
     def look(self, moment):
+        self.cells = self.store.cells
         return view_of_cells(self.store, moment)
 
-    def arrays(self):
-        return (self.store.cells,)
+    def fits(self, store):
+        return store is self.store and store.cells is self.cells
 
     def begin(self, step, keep, gain):
         super().begin(step, keep, gain)
@@ -149,12 +159,14 @@ class MeansPart(Part):
 
     def look(self, moment):
         sums, weights = self.store.sums, self.store.weights
+        self.cells = sums.cells, weights.cells
         return view_of_cells(sums, moment)._replace(
             mode=views.MEANS, common=weights.flat_cells.reshape(-1)
         )
 
-    def arrays(self):
-        return self.store.sums.cells, self.store.weights.cells
+    def fits(self, store):
+        now = store.sums.cells, store.weights.cells
+        return store is self.store and now[0] is self.cells[0] and now[1] is self.cells[1]
 
     def begin(self, step, keep, gain):
         store, number = self.store, self.number
