@@ -83,6 +83,10 @@ def runs(mode):
     ]
 
 
+#: Adam with stores smaller than sketches.
+COMPACT = (
+    "Adam rank-1 global V", "Adam row-wise global V", "Adam SM3 global V", "Adam 8 bit MV global",
+)  # fmt: skip
 #: What stands for all where there is no time for all.
 _MAIN = (
     "SGD exact", "Momentum exact", "Momentum CS global", "Adagrad exact", "Adagrad CMS global",
@@ -95,8 +99,8 @@ _MAIN = (
 def _base(mode):
     """Every optimizer with every store; a run for each optimizer."""
     if mode == "quick":
-        return [Run("base", _MAIN, [BASE], _REPEATS[mode])]
-    return [Run("base", _family(family), [BASE], _REPEATS[mode]) for family in FAMILIES]
+        return [Run("base", (*_MAIN, *COMPACT), [BASE], _REPEATS[mode])]
+    return [Run("base", _family(family), [BASE], 50) for family in FAMILIES]
 
 
 def _family(family):
@@ -107,7 +111,7 @@ def _family(family):
 
 def _dense(mode):
     ours = [name for name in _MAIN if not needs_torch(name)]
-    ours += ["Adam rank-1 global V", "Adam row-wise global V", "Adam SM3 global V"]
+    ours += COMPACT[:3]
     if mode == "quick":
         ours = ["Adam exact", "Adam CS-MV global", "RMSprop CMS global", "Adagrad exact"]
     torch = {CONTENDERS[name].yardsticks["dense torch"] for name in ours} | {"torch.optim.Adam"}

@@ -148,7 +148,7 @@ class HeadTailStore(CellStore):
     def count_touches(self, rows: Array) -> None:
         """Count the rows' touches, where the head is to be found by them."""
         if self.touches is not None:
-            self.touches[rows] += 1
+            np.add.at(self.touches, rows, np.uint32(1))  # without an array of the rows' counts
 
     def end_step(self, step: int) -> None:
         """Clean the tail, and move the most active rows into the head, where that is due."""
