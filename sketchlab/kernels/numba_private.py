@@ -26,6 +26,7 @@ __all__ = [
     "TESTED",
     "Dispatcher",
     "KeptCode",
+    "by_missing",
     "by_type",
     "class_of",
     "compile_kernel",
@@ -59,16 +60,45 @@ def by_type(functions):
         From NamedTuple classes to functions with the parameters of the decorated one. Later entries
         count, too.
     """
+    return _chosen(
+        lambda first: functions[type(first)], lambda first: functions.get(class_of(first)), overload
+    )
+
+
+def by_missing(names, functions):
+    """Replace a function by another, by which fields of its first argument, a NamedTuple, are None.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of these fields.
+    functions : dict
+        From tuples of bool, one for each name, to functions with the parameters of the decorated
+        one.
+    """
+
+    def missing(first):
+        return functions[tuple(getattr(first, name) is None for name in names)]
+
+    def missing_in_type(first):
+        kinds = (first.types[first.fields.index(name)] for name in names)
+        return functions[tuple(isinstance(kind, types.NoneType) for kind in kinds)]
+
+    return _chosen(missing, missing_in_type, overload_inlined)
+
+
+def _chosen(in_python, compiled, overloaded):
+    """A decorator: another function, chosen by the first argument or by its type, takes over."""
 
     def decorate(function):
         @wraps(function)
         def chosen(first, *others):
-            return functions[type(first)](first, *others)
+            return in_python(first)(first, *others)
 
-        @overload(chosen)
+        @overloaded(chosen)
         @wraps(function)
         def choose(first, *others):
-            return functions.get(class_of(first))
+            return compiled(first)
 
         return chosen
 

@@ -50,13 +50,13 @@ def owners_of_cells(depth, threads):
     return owners
 
 
-@inlined
+@register_jitable
 def locate_rows(view, previous, rows, part, parts):
     """Find the cells of the rows of a part."""
     locate(view, rows, rows.size * part // parts, rows.size * (part + 1) // parts)
 
 
-@inlined
+@register_jitable
 def write_changes(view, previous, buffer, grads, source, part, parts, tile_rows):
     """What the rows of a part add to their cells, or raise them to, where it is written down."""
     if not is_written(view):
@@ -95,7 +95,7 @@ def count_written(view, before):
     return before + is_written(view)
 
 
-@inlined
+@register_jitable
 def change_cells(view, unit, late, owners, tile_rows, grads, source, start, stop):
     """Make the changes of rows from `start` to `stop` in unit number `unit`, where it is the view's.
 

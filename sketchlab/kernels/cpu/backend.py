@@ -92,15 +92,12 @@ class CPU(OnHost):
         step = Step(rows, grads, source, given.largest)
         for part, (keep, gain) in zip(fitted.parts, rule.recursions()):
             part.begin(step, keep, gain)
-        arguments = fitted.all()
-        if fitted.apart:
-            for part in fitted.parts:
-                advance(False, rows, grads, source, *fitted.one(part))
-        elif fitted.shared:
-            advance(False, rows, grads, source, *arguments)
-        move(scalars, table, rows, grads, source, *arguments)
+        for parts in fitted.sharing:
+            advance(False, rows, grads, source, *fitted.to_advance(parts))
+        move(scalars, table, rows, grads, source, *fitted.to_move())
         if fitted.late:
-            advance(True, rows, grads, source, *arguments)
+            for parts in fitted.sharing:
+                advance(True, rows, grads, source, *fitted.to_advance(parts))
 
     def _prepare(self, rule, scalars, table, rows, grads, stores, threads):
         """Ask for memory and have kernels compiled, by a step on no rows, before anything changes.
@@ -111,14 +108,13 @@ class CPU(OnHost):
         if parts is None or not all([part.fits(store) for part, store in zip(parts, stores)]):
             parts = self._parts = list(map(part_of, stores, rule.moments))
         fitted = self._space.fit(parts, len(rows), table.shape[1], table.dtype, threads)
-        key = type(scalars), fitted.shared
+        key = type(scalars), len(fitted.sharing)
         if key not in self._compiled:
             none = rows[:0]
-            nothing = none, grads, none, *fitted.idle()
             with told_if_long():
-                if fitted.shared:
-                    advance(False, *nothing)
-                move(scalars, table, *nothing)
+                for sharing in fitted.sharing:
+                    advance(False, none, grads, none, *fitted.to_advance(sharing))
+                move(scalars, table, none, grads, none, *fitted.to_move())
                 for part in parts:
                     part.compile(Step(none, grads, none, 0.0))
             self._compiled.add(key)

@@ -18,10 +18,9 @@ from sketchlab.kernels.cpu.views import (
     GIVEN,
     LARGEST,
     MEANS,
-    OWN,
     RANK_ONE,
     ROW_MEAN,
-    SHRUNKEN,
+    by_kind,
     grouped,
 )
 from sketchlab.kernels.numba_private import in_turn, inlined
@@ -32,7 +31,19 @@ __all__ = ["move"]
 
 
 @inlined
-def prefetch_moment(view, previous, rows, i):
+def prefetch_own(view, previous, rows, i):
+    """Ask for the cell of row number i."""
+    prefetch_row(view.cells, rows[i])
+
+
+@inlined
+def prefetch_hashed(view, previous, rows, i):
+    """Ask for all cells of row number i."""
+    prefetch_cells(view.cells, view.slots, view.constants.shape[0], i)
+
+
+@inlined
+def prefetch_other(view, previous, rows, i):
     """Ask for what is kept of row number i."""
     if view.mode >= ADD:
         prefetch_cells(view.cells, view.slots, view.constants.shape[0], i)
@@ -43,28 +54,43 @@ def prefetch_moment(view, previous, rows, i):
 
 
 @inlined
-def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
-    """Read the answers of a tile; what is kept of its rows alone advances first.
+def read_own(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """Advance the cells of a tile's rows, and read them."""
+    number, cells = previous[0], view.cells
+    answer = buffer[number, : gradient.size]
+    if tile_rows > 1:
+        gather(cells, rows, start, stop, answer)
+    else:  # a long row is worked on where it lies
+        answer = cells[rows[start]]
+    if view.mode == LARGEST:
+        raise_scaled(answer, previous[1], previous[2])
+    else:
+        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
+    if tile_rows > 1:
+        scatter(answer, cells, rows, start, stop)
+    return number + 1, answer, scale_of(view, rows, start, stop, answer)
 
-    `previous` is what the moment before gave: the number of the next buffer, its answers, and what
-    they are yet to be multiplied by. Returns the same of this moment.
-    """
+
+@inlined
+def read_hashed(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """Read a tile's answers from a sketch."""
+    number = previous[0]
+    answer = buffer[number, : gradient.size]
+    ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
+    read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
+    if view.mode == BUCKET:
+        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
+    return number + 1, answer, scale_of(view, rows, start, stop, answer)
+
+
+@inlined
+def read_other(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """Read a tile's answers; what is kept of its rows alone advances first."""
     number, cells, mode = previous[0], view.cells, view.mode
+    less, gain, scale = view.keep_less_one, view.gain, view.multiplier
     runs = 2 if mode == CODES else view.constants.shape[0]
     answer, ordered = buffer[number, : gradient.size], buffer[buffer.shape[0] - runs :]
-    less, gain = view.keep_less_one, view.gain
-    if mode == OWN or mode == LARGEST:
-        if tile_rows > 1:
-            gather(cells, rows, start, stop, answer)
-        else:  # a long row is worked on where it lies
-            answer = cells[rows[start]]
-        if mode == LARGEST:
-            raise_scaled(answer, previous[1], previous[2])
-        else:
-            advance_own(answer, gradient, view.squared, less, gain)
-        if tile_rows > 1:
-            scatter(answer, cells, rows, start, stop)
-    elif mode == GIVEN:
+    if mode == GIVEN:
         answers, first = cells.reshape(-1), start * cells.shape[1]
         for c in range(answer.size):
             answer[c] = answers[first + c]
@@ -74,32 +100,45 @@ def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
         advance_codes(view, rows, start, stop, gradient, less, gain, ordered, answer)
     elif mode == RANK_ONE or mode == BOUNDS:
         read_factors(cells, view.common, mode == RANK_ONE, rows, start, stop, answer)
-    elif mode == SHRUNKEN:
-        scale = read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer)
-        return number + 1, answer, scale
     elif mode == MEANS:
         read_bucket_means(view, start, stop, ordered, answer)
     else:
-        read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
-        if mode == BUCKET:
-            advance_own(answer, gradient, view.squared, less, gain)
-    scale = view.multiplier
-    if view.weights.size > 0:
-        scale = weigh(view, rows, start, stop, answer)
+        scale = read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer)
     return number + 1, answer, scale
 
 
+@by_kind(prefetch_own, prefetch_hashed, prefetch_other)
+def prefetch_moment(view, previous, rows, i):
+    """Ask for what is kept of row number i."""
+
+
+@by_kind(read_own, read_hashed, read_other)
+def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """Read the answers of a tile; what is kept of its rows alone advances first.
+
+    `previous` is what the moment before gave: the number of the next buffer, its answers, and what
+    they are yet to be multiplied by. Returns the same of this moment.
+    """
+
+
+@inlined
+def scale_of(view, rows, start, stop, answer):
+    """What to multiply a tile's answers by; with rows' weights see `weigh`."""
+    if view.weights.size == 0:
+        return view.multiplier
+    return weigh(view.weights, view.multiplier, view.full, view.gain, rows, start, stop, answer)
+
+
 @register_jitable
-def weigh(view, rows, start, stop, answer):
+def weigh(weights, multiplier, full, gain, rows, start, stop, answer):
     """Add the step to the weights of a tile's rows; what to multiply its answers by.
 
     Those of several rows are multiplied here, each by its own.
     """
-    weights, dim = view.weights, answer.size // (stop - start)
-    scale = view.multiplier
+    dim, scale = answer.size // (stop - start), multiplier
     for i in range(start, stop):
-        weights[rows[i]] += view.gain
-        scale = weighted_scale(view.multiplier, view.full, weights[rows[i]])
+        weights[rows[i]] += gain
+        scale = weighted_scale(multiplier, full, weights[rows[i]])
         if stop - start == 1:
             return scale
         first = (i - start) * dim

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlab.kernels.cpu import factors, views
-from sketchlab.kernels.cpu.views import View, idle, view_of_answers, view_of_cells
+from sketchlab.kernels.cpu.views import View, view_of_answers, view_of_cells
 from sketchlab.stores import CellStore
 from sketchlab.stores.arithmetic import contribution
 from sketchlab.stores.bucket_mean import BucketMeanStore
@@ -26,6 +26,7 @@ __all__ = ["Part", "Step", "part_of"]
 CELLS, RESIDENTS, KEEP_LESS_ONE, GAIN, MULTIPLIER, FULL = map(
     View._fields.index, ("cells", "residents", "keep_less_one", "gain", "multiplier", "full")
 )
+CODES = View._fields.index("codes")
 
 
 class Step(NamedTuple):
@@ -44,9 +45,8 @@ class Part:
     ----------
     view : View
         Without scratch memory, and without the numbers of a step.
-    fields, idle : list
-        Those of the view, with scratch memory and the last step's numbers; those of a view that
-        takes no part in a call of a kernel.
+    fields : list
+        Those of the view, with scratch memory and the last step's numbers.
     """
 
     def __init__(self, store, moment):
@@ -65,8 +65,13 @@ class Part:
 
     def give(self, scratch):
         """Take scratch memory: the last fields of a view."""
-        view = View(*self.view[: len(self.view) - len(scratch)], *scratch)
-        self.fields, self.idle = list(view), list(idle(view))
+        self.fields = [*self.view[: len(self.view) - len(scratch)], *scratch]
+
+    def cell_fields(self):
+        """The fields for a kernel that works on cells alone; of one type for all kinds of cells."""
+        if self.view.codes is None:
+            return self.fields
+        return [*self.fields[:CODES], None, *self.fields[CODES + 1 :]]
 
     def compile(self, nothing):
         """Have kernels of its own compiled, by a step on no rows."""
@@ -161,7 +166,7 @@ class MeansPart(Part):
         sums, weights = self.store.sums, self.store.weights
         self.cells = sums.cells, weights.cells
         return view_of_cells(sums, moment)._replace(
-            mode=views.MEANS, common=weights.flat_cells.reshape(-1)
+            mode=views.MEANS, common=weights.flat_cells.reshape(-1), codes=views.NO_CODES
         )
 
     def fits(self, store):

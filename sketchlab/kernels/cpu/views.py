@@ -6,7 +6,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab import hashing
-from sketchlab.kernels.numba_private import overload_inlined
+from sketchlab.kernels.numba_private import by_missing, overload_inlined
 from sketchlab.stores.shrinkage import median_variance
 
 __all__ = [
@@ -20,14 +20,15 @@ __all__ = [
     "LARGEST",
     "LAZY",
     "MEANS",
+    "NO_CODES",
     "OWN",
     "RANK_ONE",
     "ROW_MEAN",
     "SHRUNKEN",
     "View",
     "answers_first",
+    "by_kind",
     "grouped",
-    "idle",
     "is_written",
     "locate",
     "view_of_answers",
@@ -47,7 +48,7 @@ _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 FIRST_ROWS = np.empty((2, 0), np.int64)
 _NO_HASHES = np.empty((0, 4), np.uint64)
 _NO_SLOTS, _NO_SIGNS = np.empty((0, 0), np.int64), np.empty((0, 0), np.int8)
-_NO_COUNTS, _NO_CODES = np.empty(0, np.int32), np.empty((0, 0), np.uint8)
+_NO_COUNTS, NO_CODES = np.empty(0, np.int32), np.empty((0, 0), np.uint8)
 _NONE = {dtype: np.empty(0, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
 
 
@@ -68,13 +69,13 @@ class View(NamedTuple):
     block: int  # columns of which a code's scale is shared
     variance: float  # of a shrunken answer's noise, over that of one reading
     common: np.ndarray  # numbers of the columns, of the codes or of the cells; (0,) without
-    codes: np.ndarray  # (n, dim) of bytes
+    codes: np.ndarray | None  # (n, dim) of bytes; (0, 0) without; None: see `by_kind`
     weights: np.ndarray  # (n,): rows' weights; (0,) without
     keep_less_one: np.floating
     gain: np.floating
     multiplier: np.floating
     full: np.floating  # the weight of a row that every step touches
-    slots: np.ndarray  # (depth, k): the cells of every row
+    slots: np.ndarray | None  # (depth, k): the cells of every row; None: see `by_kind`
     signs: np.ndarray  # (depth, k)
     change: np.ndarray  # (k · dim,) of a lazy or conservative moment
     picked: np.ndarray  # (depth · owners, CHUNK)
@@ -99,7 +100,7 @@ def view_of_answers(answers):
         block=0,
         variance=0.0,
         common=_NONE[answers.dtype],
-        codes=_NO_CODES,
+        codes=NO_CODES,
         weights=_NONE[answers.dtype],
         keep_less_one=zero,
         gain=zero,
@@ -119,10 +120,12 @@ def view_of_cells(store, moment):
     if store.weights is not None:
         view = view._replace(weights=store.weights)
     if store.private:
-        return view._replace(mode=LARGEST if moment.largest else OWN, squared=moment.squared)
+        mode = LARGEST if moment.largest else OWN
+        return view._replace(mode=mode, squared=moment.squared, slots=None, codes=None)
     return view._replace(
         constants=store.constants,
         mode=_mode(store),
+        codes=view.codes if store.shrunken else None,
         signed=store.description.signed,
         squared=moment.squared,
         heads=store.heads,
@@ -138,9 +141,15 @@ def _mode(store):
     return CONSERVATIVE if store.conservative else _MODES[store.decay]
 
 
-def idle(view):
-    """The view of a store that takes no part in a call of a kernel."""
-    return view._replace(mode=GIVEN, constants=_NO_HASHES)
+def by_kind(own, hashed, other):
+    """A decorator: the function for a view's kind takes the place of the decorated one.
+
+    Three kinds of views have types of their own, by what is None in them, so that a kernel is
+    compiled for those alone that it is given: rows with cells of their own (neither slots nor
+    codes), the cells of a sketch (no codes), and all others.
+    """
+    kinds = {(True, True): own, (False, True): hashed, (False, False): other}
+    return by_missing(("slots", "codes"), kinds)
 
 
 def grouped(fields):

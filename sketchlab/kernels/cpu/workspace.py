@@ -22,23 +22,17 @@ class Fitted(NamedTuple):
     threads: int
     tile_rows: int
     parts: list  # see `parts.Part`
-    shared: bool  # whether rows share cells
+    sharing: list  # lists of parts whose rows share cells, which advance in one call
     late: bool  # whether some cells are read before they change
-    apart: bool  # whether moments are advanced one by one
 
-    def all(self):
-        """The last arguments of a kernel for all moments."""
+    def to_move(self):
+        """The last arguments of `move`."""
         fields = chain.from_iterable([part.fields for part in self.parts])
         return self.buffers, self.threads, self.tile_rows, *fields
 
-    def one(self, active):
-        """The same where all parts but one are idle."""
-        fields = [part.fields if part is active else part.idle for part in self.parts]
-        return self.buffers, self.threads, self.tile_rows, *chain.from_iterable(fields)
-
-    def idle(self):
-        """The same where all are."""
-        fields = chain.from_iterable([part.idle for part in self.parts])
+    def to_advance(self, parts):
+        """The last arguments of `advance` for some of the parts."""
+        fields = chain.from_iterable([part.cell_fields() for part in parts])
         return self.buffers, self.threads, self.tile_rows, *fields
 
 
@@ -75,8 +69,10 @@ class Workspace:
         scratch, buffers = self._scratch_of(views, k, dim, dtype, threads, apart)
         for part, own in zip(parts, scratch):
             part.give(own)
-        shared, late = any(view.mode >= ADD for view in views), any(map(answers_first, views))
-        return Fitted(buffers, threads, rows_in_tile(dim), parts, shared, late, apart)
+        sharing = [part for part in parts if part.view.mode >= ADD]
+        sharing = [[part] for part in sharing] if apart else [sharing] if sharing else []
+        late = any(map(answers_first, views))
+        return Fitted(buffers, threads, rows_in_tile(dim), parts, sharing, late)
 
     def _scratch_of(self, views, k, dim, dtype, threads, apart):
         """Scratch memory of each view, and of the tiles of all."""
@@ -89,7 +85,7 @@ class Workspace:
             first = 0 if apart else sum(written[:number])
             counted = len(view.cells) if view.mode == BUCKET else 0
             own = (
-                array(("slots", number), (depth, k), np.int64),
+                None if view.slots is None else array(("slots", number), (depth, k), np.int64),
                 array(("signs", number), (depth, k), np.int8),
                 changes[first : first + written[number]],
                 array(("picked", number), (depth * owners, CHUNK), np.int64),
