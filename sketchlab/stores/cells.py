@@ -67,6 +67,8 @@ class CellStore(ScaledStore):
     private = False
     #: Cells with numbers below this one belong to one row each, whatever the depth.
     heads = 0
+    #: How often each row was touched, where a head is to be found by it.
+    touches: Any = None
     #: True where a step raises cells to a target instead of adding to them.
     conservative = False
 
@@ -199,9 +201,6 @@ class CellStore(ScaledStore):
         """Note which rows a step touches, with the gain that `begin_step` gave."""
         if self.weights is not None:
             self.weights[rows] += self.dtype.type(gain)
-
-    def count_touches(self, rows: Array) -> None:
-        """The part of `touch` that kernels leave to the store: nothing, but for a head to find."""
 
     def estimate(self, rows: Array) -> Array:
         """The store's answers (k, dim) for valid rows; `query` without its checks."""

@@ -56,7 +56,6 @@ class HeadTailStore(CellStore):
         cells = self.heads + depth * width
         super().__init__(description, n, dim, dtype, zeros, 1, cells)
         self.tail = kind.live(kind, n, dim, dtype, self._part_for_tail, depth, width)
-        self.touches: Any = None
         self._found: Any = None
         self.ordered = np.empty((2, 0), np.int64)
         if description.rows == "frequent":
@@ -143,12 +142,8 @@ class HeadTailStore(CellStore):
 
     def touch(self, rows: Array, gain: float) -> None:
         super().touch(rows, gain)
-        self.count_touches(rows)
-
-    def count_touches(self, rows: Array) -> None:
-        """Count the rows' touches, where the head is to be found by them."""
         if self.touches is not None:
-            np.add.at(self.touches, rows, np.uint32(1))  # without an array of the rows' counts
+            self.touches[rows] += 1
 
     def end_step(self, step: int) -> None:
         """Clean the tail, and move the most active rows into the head, where that is due."""

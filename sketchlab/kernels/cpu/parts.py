@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlab.kernels.cpu import factors, views
+from sketchlab.kernels.cpu.heads import count_touches
 from sketchlab.kernels.cpu.views import View, view_of_answers, view_of_cells
 from sketchlab.stores import CellStore
 from sketchlab.stores.arithmetic import contribution
@@ -122,12 +123,17 @@ class CellPart(ScaledPart):
     def fits(self, store):
         return store is self.store and store.cells is self.cells
 
+    def compile(self, nothing):
+        if self.store.touches is not None:
+            count_touches(nothing.rows, self.store.touches)
+
     def begin(self, step, keep, gain):
         super().begin(step, keep, gain)
         store = self.store
         if store.heads:
-            store.count_touches(step.rows)
             self.fields[RESIDENTS] = store.ordered
+        if store.touches is not None:
+            count_touches(step.rows, store.touches)
         if store.shrunken:
             self.fields[FULL] = self.number(store.multiplier * store.full_weight)
         elif store.weights is not None:

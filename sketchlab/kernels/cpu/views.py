@@ -6,6 +6,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab import hashing
+from sketchlab.kernels.cpu.heads import place_in_head
 from sketchlab.kernels.numba_private import by_missing, overload_inlined
 from sketchlab.stores.shrinkage import median_variance
 
@@ -198,18 +199,3 @@ def locate(view, rows, start, stop):
             if place >= 0:
                 slots[:, i] = place
                 signs[:, i] = 1
-
-
-@register_jitable
-def place_in_head(heads, residents, row):
-    """The cell of a row in the head, -1 of a row that is not there."""
-    if residents.shape[1] == 0:
-        return row if row < heads else -1
-    low, high = 0, heads
-    while low < high:
-        middle = (low + high) // 2
-        if residents[0, middle] < row:
-            low = middle + 1
-        else:
-            high = middle
-    return residents[1, low] if low < heads and residents[0, low] == row else -1
