@@ -330,7 +330,7 @@ def bytes_said(opt, kinds, k, distinct):
     fixed = threads * (2 + moments + depth) * max(dim, 512) * itemsize
     fixed += 2 * threads * CHUNK * 8 * depths
     fixed += sum(4 * len(store.flat_cells) for store in sketches if store.decay == "bucket")
-    said = row * distinct + fixed + k
+    said = row * distinct + fixed
     if shuffled in kinds or repeated in kinds:
         said += 40 * k + threads * RADIX * 8
     if repeated in kinds:
