@@ -200,7 +200,7 @@ class Optimizer:
     def _refuse_if_torn(self):
         if self._progress.torn:
             raise TornStepError(
-                f"step {self._progress.step_count + 1} of this {self.name} was interrupted before it was "
+                f"step {self.step_count + 1} of this {self.name} was interrupted before it was "
                 "whole: some of its state, and of the table, may have moved and some not. Restore "
                 "the table and load a state that was taken before, with load or load_state_dict"
             )

@@ -144,9 +144,9 @@ def _notes(configuration, summary):
     torch, threads = configuration["torch"], configuration["threads"]
     copies = [row["copy_gb_per_s"] for row in summary["rows"] if row["threads"] == threads]
     yield (
-        f"{threads} threads, but in the parts that name another number; before every step a copy larger than "
-        f"the caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
-        "`small`: steps one after the other instead, the data in the cache."
+        f"{threads} threads, but in the parts that name another number; before every step a copy "
+        f"larger than the caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal "
+        "on a few rows. `small`: steps one after the other instead, the data in the cache."
     )
     yield (
         "least: the fewest bytes that the step can move (analysis/theory/traffic.py); of copy: "

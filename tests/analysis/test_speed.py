@@ -24,7 +24,9 @@ def test_every_optimizer_meets_every_store_that_it_can_hold():
         sl.Dense, sl.CountSketch, sl.CountMinSketch, sl.HeadTail, sl.Rank1, sl.RowWise, sl.SM3,
         sl.Quantized, sl.BucketMean,
     }  # fmt: skip
-    full = {name for cell in plan.runs("full", 2) if cell.part == "base" for name in cell.contenders}
+    full = {
+        name for cell in plan.runs("full", 2) if cell.part == "base" for name in cell.contenders
+    }
     met = {
         family: [{type(store) for store in CONTENDERS[f"{family} {name}"].stores} for name in kept]
         for family, kept in FAMILIES.items()
@@ -209,7 +211,9 @@ def _rows(slow):
         *(
             _row("dense", name, dense, ms=times)
             for name, times in (
-                (targets.EXACT, 1.0), (targets.GLOBAL, 2.5 * slow), (targets.RMSPROP, 2 * slow)
+                (targets.EXACT, 1.0),
+                (targets.GLOBAL, 2.5 * slow),
+                (targets.RMSPROP, 2 * slow),
             )
         ),
         _row("k", targets.EXACT, many, of_copy=0.8 / slow),
@@ -240,7 +244,8 @@ def _judged(rows, word):
 WORDS = (
     "over that of torch", "d = 256, k = 4,096: part of", "d = 256, k = 100,000: part of",
     "d = 1,024, k = 4,096: part", "over that of plain", "over that of Adam CS-MV global",
-    "over that of RMSprop CMS global", "V, time over that of Adam exact", "dense step", "over n = 1e5", "unique rows", "overhead", "the whole step",
+    "over that of RMSprop CMS global", "V, time over that of Adam exact", "dense step",
+    "over n = 1e5", "unique rows", "overhead", "the whole step",
 )  # fmt: skip
 
 

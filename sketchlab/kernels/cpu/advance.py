@@ -97,7 +97,7 @@ def count_written(view, before):
 
 @register_jitable
 def change_cells(view, unit, late, owners, tile_rows, grads, source, start, stop):
-    """Make the changes of rows from `start` to `stop` in unit number `unit`, where it is the view's.
+    """Make the changes of rows from `start` to `stop` in unit number `unit`, if it is the view's.
 
     Returns its number for the next view. A unit are one owner's cells under one hash function,
     which change in the order of the rows.

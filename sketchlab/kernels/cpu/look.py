@@ -1,4 +1,4 @@
-"""What is looked at before a step, each in one pass: the order of the rows, the largest gradient."""
+"""What is looked at before a step, in one pass each: the order of rows, the largest gradient."""
 
 from numba import prange
 from numba.extending import register_jitable

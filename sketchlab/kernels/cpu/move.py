@@ -98,7 +98,7 @@ def read_other(view, previous, buffer, rows, start, stop, tile_rows, gradient):
         advance_row_means(cells, rows, start, stop, gradient, view.squared, less, gain, answer)
     elif mode == CODES:
         advance_codes(view, rows, start, stop, gradient, less, gain, ordered, answer)
-    elif mode == RANK_ONE or mode == BOUNDS:
+    elif mode in (RANK_ONE, BOUNDS):
         read_factors(cells, view.common, mode == RANK_ONE, rows, start, stop, answer)
     elif mode == MEANS:
         read_bucket_means(view, start, stop, ordered, answer)

@@ -94,7 +94,8 @@ def join(part, gradient, gain, answer):
 def read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer):
     """The answers of a tile in a step that is yet to add its gradients; what to multiply them by.
 
-    The rows' weights have the step added then. `ordered` is scratch, as for `read_tile`, of as many runs as the view has hash functions.
+    The rows' weights have the step added then. `ordered` is scratch, as for `read_tile`, of as many
+    runs as the view has hash functions.
     """
     cells, dim, gain = view.cells, view.cells.shape[1], view.gain
     slots, signs, full, weights = view.slots, view.signs, view.full, view.weights
