@@ -57,6 +57,10 @@ def optimizers(table):
         "row weights, SM3": (sl.Dense(row_weights=True), sl.SM3()),
         "quantised, row-wise": (sl.Quantized(), sl.RowWise()),
         "means": (sl.Quantized(decay="global"), sl.BucketMean(**sketch)),
+        "head found": (
+            sl.HeadTail(rows="frequent", every=2, tail=sl.CountSketch(**sketch)),
+            sl.Rank1(),
+        ),
     }
     betas = (0.99, 0.999)
     made = {

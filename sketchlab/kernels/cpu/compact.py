@@ -5,8 +5,7 @@ One number a row, or codes of one byte; and bucket means, which are read from tw
 
 from numba.extending import register_jitable
 
-from sketchlab.kernels.cpu.columns import combine
-from sketchlab.rules.arithmetic import higher
+from sketchlab.kernels.cpu.columns import combine, largest_of, sum_of
 from sketchlab.stores.arithmetic import (
     below_line,
     bucket_mean,
@@ -25,20 +24,12 @@ def advance_row_means(values, rows, start, stop, gradient, squared, less, gain, 
     dim = gradient.size // (stop - start)
     for i in range(start, stop):
         row, first = rows[i], (i - start) * dim
-        mean = sum_of(gradient[first : first + dim], squared, gain)
-        values[row, 0] += lazy_change(values[row, 0], mean, less)
-        for c in range(first, first + dim):
-            answer[c] = values[row, 0]
-
-
-# a sum in any order is vectorised; it is made by one thread, in one order on one machine
-@register_jitable(fastmath={"reassoc"})
-def sum_of(gradient, squared, gain):
-    """The sum of a gradient's contributions."""
-    total = gradient.dtype.type(0)
-    for c in range(gradient.size):
-        total += contribution(squared, gain, gradient[c])
-    return total
+        shares = answer[first : first + dim]
+        for c in range(dim):
+            shares[c] = contribution(squared, gain, gradient[first + c])
+        values[row, 0] += lazy_change(values[row, 0], sum_of(shares), less)
+        for c in range(dim):
+            shares[c] = values[row, 0]
 
 
 @register_jitable
@@ -82,17 +73,6 @@ def advance_values(values, gradient, squared, less, gain):
     """Decay values and add a gradient's contribution."""
     for c in range(values.size):
         values[c] += lazy_change(values[c], contribution(squared, gain, gradient[c]), less)
-
-
-@register_jitable
-def largest_of(values):
-    """The largest magnitude, NaN where a value is."""
-    largest = values.dtype.type(0)
-    total = values.dtype.type(0)
-    for c in range(values.size):
-        largest = higher(largest, abs(values[c]))
-        total += abs(values[c])
-    return largest if total == total else total
 
 
 @register_jitable

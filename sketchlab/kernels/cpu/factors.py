@@ -8,6 +8,7 @@ from numba import prange
 from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
+from sketchlab.kernels.cpu.columns import largest_of, sum_of
 from sketchlab.rules.arithmetic import higher, lower
 from sketchlab.stores.arithmetic import (
     conservative_target,
@@ -22,9 +23,6 @@ __all__ = ["PARTS", "add_changes", "raise_bounds", "read_factors"]
 #: Of the rows of a large step.
 PARTS = 32
 
-# Sums in any order are vectorised. A row is summed by one thread, in one order on one machine.
-_SUMS = {"reassoc"}
-
 
 @kernel
 def add_changes(rows, grads, source, left, right, ratios, parts, squared, less, gain, most):
@@ -34,7 +32,7 @@ def add_changes(rows, grads, source, left, right, ratios, parts, squared, less, 
     ----------
     ratios : ndarray, (dim,)
         Column sums over their total: an answer is a row's sum times these. Filled in.
-    parts : ndarray, (PARTS, dim)
+    parts : ndarray, (PARTS, 2, dim)
         Scratch.
     less, gain, most : number
         keep − 1 of the rows' estimates; gain; the largest number, at which sums end.
@@ -42,75 +40,78 @@ def add_changes(rows, grads, source, left, right, ratios, parts, squared, less, 
     k, count = rows.size, min(rows.size, parts.shape[0])
     find_ratios(right, most, ratios)
     for p in prange(count):
-        part = parts[p]
+        part, change = parts[p, 0], parts[p, 1]
         part[:] = 0
         for i in range(k * p // count, k * (p + 1) // count):
             row = rows[i]
-            total = add_change(left[row, 0], ratios, grads[source[i]], squared, less, gain, part)
-            left[row, 0] = lower(left[row, 0] + total, most)
+            find_change(left[row, 0], ratios, grads[source[i]], squared, less, gain, change)
+            for c in range(change.size):
+                part[c] += change[c]
+            left[row, 0] = saturated(left[row, 0] + sum_of(change), most)
     if count > 0:
         for p in range(1, count):
             for c in range(right.size):
-                parts[0, c] += parts[p, c]
+                parts[0, 0, c] += parts[p, 0, c]
         for c in range(right.size):
-            right[c] = lower(right[c] + parts[0, c], most)
+            right[c] = saturated(right[c] + parts[0, 0, c], most)
         find_ratios(right, most, ratios)
 
 
-@register_jitable(fastmath=_SUMS)
+@register_jitable
+def saturated(total, most):
+    """A sum that ends at the largest number; a NaN stays one."""
+    return lower(most, total)
+
+
+@register_jitable
 def find_ratios(right, most, ratios):
     """Column sums over their total."""
-    total = right.dtype.type(0)
-    for c in range(right.size):
-        total += right[c]
-    total = lower(total, most)
+    total = saturated(sum_of(right), most)
     for c in range(right.size):
         ratios[c] = outer_estimate(right.dtype.type(1), right[c], total)
 
 
-@register_jitable(fastmath=_SUMS)
-def add_change(row_sum, ratios, gradient, squared, less, gain, part):
-    """Add a row's change to a part of the column sums; its sum."""
-    total = row_sum - row_sum
-    for c in range(ratios.size):
+@register_jitable
+def find_change(row_sum, ratios, gradient, squared, less, gain, change):
+    """What a row's entries change by."""
+    for c in range(change.size):
         added = contribution(squared, gain, gradient[c])
-        change = lazy_change(row_sum * ratios[c], added, less)
-        total += change
-        part[c] += change
-    return total
+        change[c] = lazy_change(row_sum * ratios[c], added, less)
 
 
 @kernel
 def raise_bounds(rows, grads, source, bounds, columns, parts, squared, gain):
     """One step of row bounds (n, 1) and column bounds (dim,), to the largest targets of rows.
 
-    `parts` (PARTS, dim) is scratch.
+    `parts` (PARTS, 2, dim) is scratch.
     """
     k, count = rows.size, min(rows.size, parts.shape[0])
     for p in prange(count):
-        part = parts[p]
+        part, targets = parts[p, 0], parts[p, 1]
         part[:] = 0
         for i in range(k * p // count, k * (p + 1) // count):
             row = rows[i]
-            bounds[row, 0] = raise_part(
-                bounds[row, 0], columns, grads[source[i]], squared, gain, part
-            )
+            find_targets(bounds[row, 0], columns, grads[source[i]], squared, gain, targets)
+            raise_to(part, targets)
+            bounds[row, 0] = largest_of(targets)
     for p in range(count):
-        for c in range(columns.size):
-            columns[c] = higher(columns[c], parts[p, c])
+        raise_to(columns, parts[p, 0])
 
 
 @register_jitable
-def raise_part(bound, columns, gradient, squared, gain, part):
-    """Raise a part of the column bounds to a row's targets; the largest of these."""
-    for c in range(columns.size):
+def find_targets(bound, columns, gradient, squared, gain, targets):
+    """What both bounds of a row's entries must at least be."""
+    for c in range(targets.size):
         added = contribution(squared, gain, gradient[c])
-        part[c] = higher(part[c], conservative_target(smaller_bound(bound, columns[c]), added))
-    largest = bound - bound
-    for c in range(columns.size):
-        added = contribution(squared, gain, gradient[c])
-        largest = higher(largest, conservative_target(smaller_bound(bound, columns[c]), added))
-    return largest
+        targets[c] = conservative_target(smaller_bound(bound, columns[c]), added)
+
+
+@register_jitable
+def raise_to(bounds, targets):
+    """Raise bounds to targets; where a target is NaN, the bound is."""
+    for c in range(bounds.size):
+        raised = higher(bounds[c], targets[c])
+        bounds[c] = raised if targets[c] == targets[c] else targets[c]
 
 
 @register_jitable

@@ -193,7 +193,7 @@ class RankOnePart(Part):
     def look(self, moment):
         store = self.store
         self.most = np.finfo(store.dtype).max
-        self.parts = np.empty((factors.PARTS, store.dim), store.dtype)
+        self.parts = np.empty((factors.PARTS, 2, store.dim), store.dtype)
         return view_of_answers(store.left[:, None])._replace(
             mode=views.RANK_ONE, common=np.zeros(store.dim, store.dtype)
         )
@@ -219,7 +219,7 @@ class BoundsPart(ScaledPart):
 
     def look(self, moment):
         store = self.store
-        self.parts = np.empty((factors.PARTS, store.dim), store.dtype)
+        self.parts = np.empty((factors.PARTS, 2, store.dim), store.dtype)
         return view_of_answers(store.row_bounds[:, None])._replace(
             mode=views.BOUNDS, common=store.column_bounds
         )
