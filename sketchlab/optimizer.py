@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,14 @@ def hyper_parameter(name: str, doc: str, check: Callable[[Any], Any]) -> Any:
 def checked_weight_decay(value: float) -> float:
     """`value`, when it is finite and at least 0."""
     return checked_number("weight_decay", value, 0)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far an optimizer has come; an object of its own, as setting a name there takes longer."""
+
+    step_count: int = 0
+    torn: bool = False
 
 
 class Optimizer:
@@ -109,7 +117,8 @@ class Optimizer:
         self._rule = rule
         self._view = self._backend.view(table)
         self._table = table
-        self._step_count, self._torn = 0, False
+        self._number = self.dtype.type
+        self._progress = _Progress()
         self._interrupt = HeldInterrupt()
         self.lr = lr
         for moment in rule.moments:
@@ -171,28 +180,27 @@ class Optimizer:
 
     def take(self, given: Given) -> None:
         """Take the step that `prepare` has checked."""
-        step = self._step_count + 1
+        progress, stores = self._progress, self._stores.values()
+        step = progress.step_count + 1
         scalars = self._rule.scalars(self._lr, step)
-        scalars = type(scalars)(*map(self.dtype.type, scalars))
+        scalars = scalars._make(map(self._number, scalars))
         try:
-            self._backend.step(
-                self._rule, scalars, self._view, given, self._stores.values(), self._begin
-            )
-            for store in self._stores.values():
+            self._backend.step(self._rule, scalars, self._view, given, stores, self._begin)
+            for store in stores:
                 store.end_step(step)
-            self._step_count, self._torn = step, False
+            progress.step_count, progress.torn = step, False
         finally:
             self._interrupt.end()
 
     def _begin(self):
         """What a backend calls when all is ready, right before the first change of a step."""
         self._interrupt.begin()
-        self._torn = True
+        self._progress.torn = True
 
     def _refuse_if_torn(self):
-        if self._torn:
+        if self._progress.torn:
             raise TornStepError(
-                f"step {self._step_count + 1} of this {self.name} was interrupted before it was "
+                f"step {self.step_count + 1} of this {self.name} was interrupted before it was "
                 "whole: some of its state, and of the table, may have moved and some not. Restore "
                 "the table and load a state that was taken before, with load or load_state_dict"
             )
@@ -268,7 +276,7 @@ class Optimizer:
     @property
     def step_count(self) -> int:
         """Steps taken."""
-        return self._step_count
+        return self._progress.step_count
 
     @property
     def dtype(self) -> DType:
@@ -339,7 +347,7 @@ class Optimizer:
             self._begin()
             for store, part in zip(self._stores.values(), parts):
                 store.restore(part)
-            self._lr, self._step_count, self._torn = lr, step_count, False
+            self._lr, self._progress = lr, _Progress(step_count)
         finally:
             self._interrupt.end()
 
@@ -395,7 +403,7 @@ class Optimizer:
             if value is not None and value != parameter.default:
                 given[name] = value
         numbers = "".join(f", {name}={value}" for name, value in given.items() if value != Dense())
-        torn = ", torn" if self._torn else ""
+        torn = ", torn" if self._progress.torn else ""
         return f"<{self.name} on {tuple(self._table.shape)}, lr={self._lr}{numbers}{torn}>"
 
 

@@ -23,6 +23,8 @@ __all__ = [
     "checked_table",
     "checked_values",
     "refuse_not_finite",
+    "refuse_outside",
+    "row_numbers",
 ]
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -97,6 +99,14 @@ def checked_table(table):
 
 def checked_rows(rows: Any, n: int) -> Array:
     """Row numbers as a contiguous int64 array (k,), each in [0, n)."""
+    numbers = row_numbers(rows)
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= n):
+        refuse_outside(rows, n)
+    return numbers
+
+
+def row_numbers(rows: Any) -> Array:
+    """The same, of any size; numbers over 2**63 come out negative."""
     rows = _as_array("rows", rows, "integers")
     if rows.size == 0 and rows.ndim == 1:
         return np.empty(0, np.int64)
@@ -104,10 +114,14 @@ def checked_rows(rows: Any, n: int) -> Array:
         raise InputError(f"rows have dtype {rows.dtype}: give integer row numbers")
     if rows.ndim != 1:
         raise InputError(f"rows have shape {rows.shape}: give one dimension, (k,)")
-    if rows.min() < 0 or rows.max() >= n:
-        at = int(np.flatnonzero((rows < 0) | (rows >= n))[0])
-        raise InputError(f"rows[{at}] = {rows[at]}: rows go from 0 to {n - 1}")
     return np.ascontiguousarray(rows, dtype=np.int64)
+
+
+def refuse_outside(rows: Any, n: int) -> None:
+    """Raise for the first row that is not in [0, n), where there is one."""
+    rows = np.asarray(rows)
+    at = int(np.flatnonzero((rows < 0) | (rows >= n))[0])
+    raise InputError(f"rows[{at}] = {rows[at]}: rows go from 0 to {n - 1}")
 
 
 def checked_values(
@@ -145,6 +159,8 @@ def refuse_not_finite(name, array):
 
 def _as_array(name, values, kind):
     """`values` as a NumPy array, refused where something would be lost or copied unasked."""
+    if type(values) is np.ndarray:
+        return values
     _refuse_masked(name, values)
     _refuse_device_array(name, values)
     try:

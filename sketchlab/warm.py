@@ -6,6 +6,7 @@ first step of an optimizer would put them; ``NUMBA_CACHE_DIR`` names another pla
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 
@@ -15,7 +16,13 @@ from sketchlab.kernels.compile import KERNELS, cache_folders
 __all__ = ["OPTIMIZERS", "warm"]
 
 OPTIMIZERS = ("SGD", "Momentum", "Adagrad", "RMSprop", "Adam", "AMSGrad")
-_SKETCHES = {"m": sl.CountSketch, "v": sl.CountMinSketch}
+#: A store of each kind for which kernels are compiled, see `kernels.cpu.views.by_kind`.
+_KINDS = {
+    "m": (sl.Dense(), sl.CountSketch(width=2), sl.Quantized()),
+    "v": (sl.Dense(), sl.CountMinSketch(width=2), sl.RowWise()),
+}
+#: Stores with a kernel of their own.
+_OTHERS = sl.Rank1(), sl.SM3(), sl.HeadTail(tail=sl.CountMinSketch(width=2), rows="frequent")
 _MANY = 1 << 14
 
 
@@ -51,13 +58,14 @@ def _compiled():
 
 
 def _of(name, dtype):
-    """An optimizer with exact state, and one whose moments are in sketches."""
+    """An optimizer with every combination of kinds of stores."""
     make, table = getattr(sl, name), np.zeros((8, 2), dtype)
-    exact = make(table, 0.1)
-    yield exact
-    moments = [moment.name for moment in exact.rule.moments if moment.name in _SKETCHES]
-    if moments:
-        yield make(table, 0.1, **{moment: _SKETCHES[moment](width=2) for moment in moments})
+    moments = [moment.name for moment in make(table, 0.1).rule.moments if moment.name in _KINDS]
+    for stores in product(*(_KINDS[moment] for moment in moments)):
+        yield make(table, 0.1, **dict(zip(moments, stores)))
+    if name == "RMSprop":
+        for store in _OTHERS:
+            yield make(table, 0.1, v=store)
 
 
 def _take_steps(optimizer):

@@ -14,10 +14,13 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
 import sketchlab as sl
+from sketchlab import hashing
+from sketchlab.kernels.cpu.advance import owners_of_cells, pick
 
 # Large enough for kernels to share the work among threads, with a dimension that no block divides.
 N, DIM, ACTIVE, STEPS = 3_000, 70, 1_500, 4
@@ -51,8 +54,13 @@ def optimizers(table):
         ),
         "rank 1, lazy": (sl.Dense("lazy"), sl.Rank1(decay="lazy")),
         "rank 1, global": (sl.Dense("lazy"), sl.Rank1(decay="global")),
+        "row weights, SM3": (sl.Dense(row_weights=True), sl.SM3()),
         "quantised, row-wise": (sl.Quantized(), sl.RowWise()),
         "means": (sl.Quantized(decay="global"), sl.BucketMean(**sketch)),
+        "head found": (
+            sl.HeadTail(rows="frequent", every=2, tail=sl.CountSketch(**sketch)),
+            sl.Rank1(),
+        ),
     }
     betas = (0.99, 0.999)
     made = {
@@ -117,7 +125,6 @@ def digests_at_once():
 
 def unguarded_kernels_at_once():
     """Two threads in a bare parallel kernel, to show what the layer does with it."""
-    import numba
 
     @numba.njit(parallel=True)
     def kernel(x):
@@ -198,6 +205,38 @@ def test_one_bit_changes_the_digest():
     before = digest(opt)
     opt.table[0, 0] = np.nextafter(opt.table[0, 0], np.float32(9))
     assert digest(opt) != before
+
+
+# ---------------------------------------------------------------- how the work is divided
+
+pick_compiled = numba.njit(pick)
+
+
+def loads(threads, owners):
+    """How many changes of cells each thread makes: Adam, two sketches, at the base shape."""
+    n, k, width, depth = 200_000, 100_000, 13_333, 3
+    rows = np.random.default_rng(0).choice(n, k, replace=False)
+    picked, load, unit = np.empty(k + 1, np.int64), np.zeros(threads), 0
+    for seed in range(2):
+        slots = hashing.cells(rows, hashing.hash_constants(seed, depth), width)
+        for j in range(depth):
+            for owner in range(owners):
+                count = pick_compiled(slots[j], 0, j, owner, owners, 0, k, picked)
+                load[unit % threads] += count
+                unit += 1
+    assert load.sum() == 2 * depth * k
+    return load
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 8, 24, 64, 128])
+def test_changes_are_divided_evenly(threads):
+    load = loads(threads, owners_of_cells(6, threads))
+    assert load.max() < 1.1 * load.mean()
+
+
+def test_too_few_owners_are_seen():
+    load = loads(4, 1)
+    assert load.max() > 1.1 * load.mean()
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ def fail_in(opt, where, error):
         raise error
 
     owner, name = {
-        "second moment": (opt.v, "begin_step"),
+        "second moment": (opt.v, "make_room"),
         "end of the step": (opt.v, "end_step"),
     }[where]
     setattr(owner, name, failing)

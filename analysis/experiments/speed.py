@@ -19,14 +19,14 @@ from analysis.timing.turns import rounded
 
 def configure(options):
     """Return the configuration: the machine's cores, what fits its memory, and which PyTorch."""
-    mode = options.mode
+    mode, cores = options.mode, os.cpu_count()
     return {
         "mode": mode,
         "seed": options.seed,
-        "threads": os.cpu_count(),
+        "threads": cores,
         "torch": _torch_version(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "left_out": plan.too_large(plan.runs(mode), machine.available()),
+        "left_out": plan.too_large(plan.runs(mode, cores), machine.available()),
     }, None
 
 
@@ -40,9 +40,10 @@ def _torch_version():
 def runs(configuration):
     """Return the settings of every run."""
     settings, left_out = [], configuration["left_out"]
-    for place, run in enumerate(plan.runs(configuration["mode"])):
+    planned = plan.runs(configuration["mode"], configuration["threads"])
+    for place, run in enumerate(planned):
         run = run.without([(out["n"], out["dim"]) for out in left_out if out["cell"] == place])
-        if run.shapes and not (run.one_thread and configuration["threads"] == 1):
+        if run.shapes:
             settings.append(run.settings(configuration))
     return settings
 
@@ -143,9 +144,9 @@ def _notes(configuration, summary):
     torch, threads = configuration["torch"], configuration["threads"]
     copies = [row["copy_gb_per_s"] for row in summary["rows"] if row["threads"] == threads]
     yield (
-        f"{threads} threads, except in the part `1 thread`; before every step a copy larger than "
-        f"the caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal on a few rows. "
-        "`small`: steps one after the other instead, the data in the cache."
+        f"{threads} threads, but in the parts that name another number; before every step a copy "
+        f"larger than the caches ({min(copies):.1f} to {max(copies):.1f} GB/s) and a rehearsal "
+        "on a few rows. `small`: steps one after the other instead, the data in the cache."
     )
     yield (
         "least: the fewest bytes that the step can move (analysis/theory/traffic.py); of copy: "
@@ -156,6 +157,7 @@ def _notes(configuration, summary):
         "of exact: time over that of the same optimizer with exact state; of torch: over that of "
         "PyTorch's optimizer named there, on the same gradients. Medians over the turns of a run."
     )
+    yield from _by_threads(summary["rows"])
     if torch is None:
         yield "PyTorch is not installed here (extra `compare`): nothing is compared with it."
     else:
@@ -167,6 +169,19 @@ def _notes(configuration, summary):
             f"Left out of `{out['part']}` because memory does not hold it: n = {out['n']:,}, "
             f"d = {out['dim']:,} ({out['bytes'] / 1e9:.0f} GB with all that it is timed beside)."
         )
+
+
+def _by_threads(rows):
+    """How many times as fast as one thread more of them are, at the base shape."""
+    for name in plan.SWEPT[:4]:
+        times = {
+            row["threads"]: row["ms"]
+            for row in rows
+            if row["contender"] == name and (row["part"] == "base" or "thread" in row["part"])
+        }
+        if 1 in times and len(times) > 1:
+            gains = [f"{times[1] / times[count]:.2f} with {count}" for count in sorted(times)[1:]]
+            yield f"{name}: so many times as fast as on 1 thread, of medians: {', '.join(gains)}."
 
 
 def _targets(judged):

@@ -37,7 +37,7 @@ class Run(NamedTuple):
     repeats: int
     kind: str = "steps"
     block: int = 1
-    one_thread: bool = False
+    threads: int | None = None  # None: as many as the machine has cores
     copied: int = COPIED
 
     def without(self, tables):
@@ -55,25 +55,19 @@ class Run(NamedTuple):
             "repeats": self.repeats,
             "block": self.block,
             "copied": self.copied,
-            "threads": 1 if self.one_thread else configuration["threads"],
+            "threads": self.threads or configuration["threads"],
             "torch": torch,
             "wait_policy": configuration["wait_policy"],
             "seed": configuration["seed"],
         }
 
 
-def runs(mode):
-    """Return all runs of a mode, "quick" or "full"."""
+def runs(mode, cores):
+    """Return all runs of a mode, "quick" or "full", on a machine with as many cores."""
     return [
         *_base(mode),
         *_dense(mode),
-        Run(
-            "1 thread",
-            _MAIN if mode == "full" else SWEPT,
-            [BASE],
-            _REPEATS[mode],
-            one_thread=True,
-        ),
+        *_by_threads(mode, cores),
         *_finite_check(mode),
         *_small(mode),
         *_unique(mode),
@@ -83,6 +77,10 @@ def runs(mode):
     ]
 
 
+#: Adam with stores smaller than sketches.
+COMPACT = (
+    "Adam rank-1 global V", "Adam row-wise global V", "Adam SM3 global V", "Adam 8 bit MV global",
+)  # fmt: skip
 #: What stands for all where there is no time for all.
 _MAIN = (
     "SGD exact", "Momentum exact", "Momentum CS global", "Adagrad exact", "Adagrad CMS global",
@@ -95,8 +93,8 @@ _MAIN = (
 def _base(mode):
     """Every optimizer with every store; a run for each optimizer."""
     if mode == "quick":
-        return [Run("base", _MAIN, [BASE], _REPEATS[mode])]
-    return [Run("base", _family(family), [BASE], _REPEATS[mode]) for family in FAMILIES]
+        return [Run("base", (*_MAIN, *COMPACT), [BASE], _REPEATS[mode])]
+    return [Run("base", _family(family), [BASE], 50) for family in FAMILIES]
 
 
 def _family(family):
@@ -107,12 +105,21 @@ def _family(family):
 
 def _dense(mode):
     ours = [name for name in _MAIN if not needs_torch(name)]
-    ours += ["Adam rank-1 global V", "Adam row-wise global V", "Adam SM3 global V"]
+    ours += COMPACT[:3]
     if mode == "quick":
         ours = ["Adam exact", "Adam CS-MV global", "RMSprop CMS global", "Adagrad exact"]
     torch = {CONTENDERS[name].yardsticks["dense torch"] for name in ours} | {"torch.optim.Adam"}
     shape = (100_000 if mode == "full" else 50_000, 64, None)
     return [Run("dense", (*ours, *sorted(torch)), [shape], _FEWER[mode])]
+
+
+def _by_threads(mode, cores):
+    """The base shape on 1, 2, 4, … threads, as far as there are cores; all of them is the base."""
+    contenders, count = _MAIN if mode == "full" else SWEPT, 1
+    while count < cores:
+        name = f"{count} thread" if count == 1 else f"{count} threads"
+        yield Run(name, contenders, [BASE], _REPEATS[mode], threads=count)
+        count *= 2
 
 
 def _finite_check(mode):

@@ -4,6 +4,7 @@ Each maker takes the number of rows of the table and gives ``prepare(rows, grads
 function that returns the distinct rows, ascending, and their sums; some rows must be equal.
 """
 
+import numba
 import numpy as np
 
 from sketchlab.kernels.cpu import CPU
@@ -16,7 +17,7 @@ def _ours(n):
 
     def prepare(rows, grads):
         def run():
-            distinct, sums, _ = backend.coalesce(n, rows, grads)
+            distinct, sums, _ = backend.coalesce(n, rows, grads, False, numba.get_num_threads())
             return distinct, sums
 
         return run

@@ -8,10 +8,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from analysis.timing.cpu_contenders import CHECKED, SPARSE_ADAM
-from analysis.timing.plan import BASE
+from analysis.timing.plan import BASE, COMPACT
 from analysis.timing.sums import OURS
 
-GLOBAL, LAZY, RMSPROP = "Adam CS-MV global", "Adam CS-MV lazy", "RMSprop CMS global"
+EXACT, GLOBAL, LAZY = "Adam exact", "Adam CS-MV global", "Adam CS-MV lazy"
+RMSPROP = "RMSprop CMS global"
+#: Adam with stores smaller than sketches: how many times exact Adam's time it may take.
+_COMPACT = dict(zip(COMPACT, (1.5, 1.5, 2.5, 2.5)))
 #: Growth from one size to the next is judged where a step takes this many times the smallest's.
 ABOVE_FIXED = 4
 
@@ -40,6 +43,9 @@ def judge(rows):
         *_beside_torch(find),
         *_bandwidth(find),
         *_beside_plain(find),
+        *_conservative(find),
+        *_compact(find),
+        *_dense(find),
         *_finite_check(find),
         *_growth_with_rows(find),
         _linear(find, "k"),
@@ -64,6 +70,11 @@ class _Rows:
                 return row.get(field)
         return None
 
+    def ratio(self, contender, to, part="base"):
+        """One contender's time over another's, of the medians in a part; None without either."""
+        times = [row["ms"] for name in (contender, to) for row in self.sweep(part, name)]
+        return times[0] / times[1] if len(times) == 2 else None
+
     def sweep(self, part, contender):
         """All rows of a contender in a part."""
         return [row for row in self.rows if (row["part"], row["contender"]) == (part, contender)]
@@ -79,14 +90,16 @@ def _beside_torch(find):
 
 
 def _bandwidth(find):
-    wide = (BASE[0], 1024, BASE[2])
+    wide, many = (BASE[0], 1024, BASE[2]), (10**6, BASE[1], 100_000)
     for name, part, shape, bound in (
-        (GLOBAL, "base", BASE, 60),
+        (GLOBAL, "base", BASE, 70),
         (GLOBAL, "d", wide, 70),
-        ("Adam exact", "base", BASE, 80),
+        (LAZY, "base", BASE, 60),
+        (EXACT, "base", BASE, 75),
+        (EXACT, "k", many, 80),
     ):
         share = find.value("of_copy", part, name, shape)
-        title = f"{name}, d = {shape[1]:,}: part of the copy's bandwidth"
+        title = f"{name}, d = {shape[1]:,}, k = {shape[2]:,}: part of the copy's bandwidth"
         yield Target(title, None if share is None else 100 * share, bound, True, "%")
 
 
@@ -94,6 +107,23 @@ def _beside_plain(find):
     for name in (GLOBAL, "Adam CS-MV conservative", RMSPROP, "RMSprop CMS conservative"):
         value = find.value("of_plain", "base", name)
         yield Target(f"{name}, time over that of plain (lazy)", value, 1.3)
+
+
+def _conservative(find):
+    for family, global_form in (("Adam CS-MV", GLOBAL), ("RMSprop CMS", RMSPROP)):
+        name = f"{family} conservative"
+        yield Target(f"{name}, time over that of {global_form}", find.ratio(name, global_form), 1.3)
+
+
+def _compact(find):
+    for name, bound in _COMPACT.items():
+        yield Target(f"{name}, time over that of {EXACT}", find.ratio(name, EXACT), bound)
+
+
+def _dense(find):
+    for name, bound in ((GLOBAL, 2.5), (RMSPROP, 2)):
+        value = find.ratio(name, EXACT, "dense")
+        yield Target(f"{name}, dense step: time over that of {EXACT}", value, bound)
 
 
 def _finite_check(find):
@@ -146,7 +176,8 @@ def _unique(find):
 
 
 def _small(find):
-    for dim, k, title in ((1, 1, "overhead"), (64, 1, "overhead"), (64, 63, "the whole step")):
-        ms = find.value("ms", "small", GLOBAL, (BASE[0], dim, k))
-        title = f"{GLOBAL}, k = {k}, d = {dim}: {title}"
-        yield Target(title, None if ms is None else 1e3 * ms, 30, unit="µs")
+    for name, bound in ((GLOBAL, 30), (EXACT, 20)):
+        for dim, k, title in ((1, 1, "overhead"), (64, 1, "overhead"), (64, 63, "the whole step")):
+            ms = find.value("ms", "small", name, (BASE[0], dim, k))
+            title = f"{name}, k = {k}, d = {dim}: {title}"
+            yield Target(title, None if ms is None else 1e3 * ms, bound, unit="µs")

@@ -31,7 +31,7 @@ import numba
 import numpy as np
 from numba import config
 
-from sketchlab.kernels.numba_private import Dispatcher, KeptCode, compile_parallel
+from sketchlab.kernels.numba_private import Dispatcher, KeptCode, compile_kernel
 
 __all__ = ["KERNELS", "KernelFiles", "kernel", "told_if_long"]
 
@@ -237,7 +237,7 @@ def _tell():
 
 
 def kernel(function=None, **options):
-    """Compile `function` in parallel at its first call and keep the result on disk.
+    """Compile `function`, in parallel, at its first call and keep the result on disk.
 
     Division follows NumPy (no exception inside a loop, which would stop vectorisation), and the
     GIL is released. Kernels allocate nothing and therefore run without Numba's reference counts:
@@ -246,7 +246,7 @@ def kernel(function=None, **options):
     """
     if function is None:
         return partial(kernel, **options)
-    compiled = compile_parallel(function, DispatcherFiles, **options)
+    compiled = compile_kernel(function, DispatcherFiles, **options)
     if isinstance(compiled, Dispatcher):
         KERNELS.append(compiled)
     return compiled

@@ -37,11 +37,11 @@ class OnHost(Backend):
 
     def inputs(self, grads, rows, table, shape, check_finite, look):
         """Checked gradients and rows of a step; see `Backend.inputs`."""
-        n, dim = table.shape
+        (n, dim), ascending = table.shape, True
         if rows is None:
             shapes = [shape, (n, dim)]
         else:
-            rows = checked_rows(rows, n)
+            rows, ascending = self.checked_rows(rows, n)
             shapes = [(len(rows), *shape[1:]), (len(rows), dim)]
         grads = checked_values("grads", grads, shapes, table.dtype)
         largest = self.largest(grads) if check_finite or look else 0.0
@@ -49,7 +49,11 @@ class OnHost(Backend):
             refuse_not_finite("grads", grads)
         if np.may_share_memory(grads, table):
             grads = grads.copy()  # a part of the table would change while it is read
-        return Given(grads, rows, largest)
+        return Given(grads, rows, largest, ascending)
+
+    def checked_rows(self, rows, n):
+        """Row numbers as `checked_rows` gives them, and whether they are known to ascend."""
+        return checked_rows(rows, n), False
 
     def largest(self, grads):
         """A bound on the magnitudes in an array: not finite where one of them is not, 0 of none."""

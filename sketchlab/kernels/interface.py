@@ -16,11 +16,14 @@ class Given(NamedTuple):
     largest : float
         A bound on the magnitudes of the gradients, not finite where one of them is not; 0 where
         nobody has looked.
+    ascending : bool
+        Whether every row is known to be larger than the one before it.
     """
 
     grads: Any
     rows: Any
     largest: float
+    ascending: bool = False
 
 
 class Backend:

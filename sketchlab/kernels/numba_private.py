@@ -4,12 +4,14 @@ CI tests these with the versions in `TESTED`; setup.cfg excludes Numba's next mi
 they have been tested with it. Used are: the class behind the type of a NamedTuple
 (``instance_class``), a dispatcher's cache and the compiled results it keeps (``_cache``,
 ``NullCache``, ``CompileResult``), compilation without reference counts (``_nrt``), inlining before
-optimisation (``forceinline``), and the builders of LLVM instructions behind ``intrinsic``.
+optimisation (``forceinline``), the builders of LLVM instructions behind ``intrinsic``, and the
+functions that read and set the number of threads (``_get_num_threads``, ``_set_num_threads``).
 """
 
 import pickle
 from functools import wraps
 
+import numba
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -18,19 +20,23 @@ from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 from numba.extending import intrinsic, overload, register_jitable
+from numba.np.ufunc import parallel
 
 __all__ = [
     "TESTED",
     "Dispatcher",
     "KeptCode",
+    "by_missing",
     "by_type",
     "class_of",
-    "compile_parallel",
+    "compile_kernel",
+    "count_threads",
     "dumps",
     "in_turn",
     "inlined",
     "overload_inlined",
     "prefetch_line",
+    "use_threads",
 ]
 
 #: The versions with which CI runs the tests.
@@ -54,16 +60,45 @@ def by_type(functions):
         From NamedTuple classes to functions with the parameters of the decorated one. Later entries
         count, too.
     """
+    return _chosen(
+        lambda first: functions[type(first)], lambda first: functions.get(class_of(first)), overload
+    )
+
+
+def by_missing(names, functions):
+    """Replace a function by another, by which fields of its first argument, a NamedTuple, are None.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of these fields.
+    functions : dict
+        From tuples of bool, one for each name, to functions with the parameters of the decorated
+        one.
+    """
+
+    def missing(first):
+        return functions[tuple(getattr(first, name) is None for name in names)]
+
+    def missing_in_type(first):
+        kinds = (first.types[first.fields.index(name)] for name in names)
+        return functions[tuple(isinstance(kind, types.NoneType) for kind in kinds)]
+
+    return _chosen(missing, missing_in_type, overload_inlined)
+
+
+def _chosen(in_python, compiled, overloaded):
+    """A decorator: another function, chosen by the first argument or by its type, takes over."""
 
     def decorate(function):
         @wraps(function)
         def chosen(first, *others):
-            return functions[type(first)](first, *others)
+            return in_python(first)(first, *others)
 
-        @overload(chosen)
+        @overloaded(chosen)
         @wraps(function)
         def choose(first, *others):
-            return functions.get(class_of(first))
+            return compiled(first)
 
         return chosen
 
@@ -115,7 +150,19 @@ def in_turn(function):
     return called
 
 
-def compile_parallel(function, kept_code, **options):
+def count_threads():
+    """As ``numba.get_num_threads``, in a tenth of its time."""
+    if not parallel._is_initialized:
+        return numba.get_num_threads()
+    return parallel._get_num_threads()
+
+
+def use_threads(count):
+    """As ``numba.set_num_threads`` without its checks, once threads have been started."""
+    parallel._set_num_threads(count)
+
+
+def compile_kernel(function, kept_code, **options):
     """Compile a kernel at its first call for each tuple of types, see `compile.kernel`.
 
     Parameters
@@ -130,7 +177,7 @@ def compile_parallel(function, kept_code, **options):
     -------
     Dispatcher, or the function itself with ``NUMBA_DISABLE_JIT=1``
     """
-    options |= {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+    options = {"parallel": True, "nogil": True, "error_model": "numpy", "_nrt": False} | options
     compiled = njit(function, **options)
     if isinstance(compiled, Dispatcher):
         # what `cache=True` sets, to Numba's own cache; there is no public way to another one

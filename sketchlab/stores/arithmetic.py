@@ -13,6 +13,7 @@ from sketchlab.rules.arithmetic import higher, lower, ratio
 
 __all__ = [
     "active_cell",
+    "below_line",
     "bucket_mean",
     "conservative_target",
     "contribution",
@@ -25,6 +26,7 @@ __all__ = [
     "smaller_bound",
     "trusted_part",
     "weighted_scale",
+    "whole_code",
 ]
 
 
@@ -143,5 +145,17 @@ def nearest_code(lines, magnitude):
     """
     code = lines[0, 0] * magnitude
     for place in range(1, lines.shape[0]):
-        code = lower(code, lines[place, 0] * magnitude + lines[place, 1])
+        code = below_line(code, lines[place, 0], lines[place, 1], magnitude)
+    return whole_code(lines, code)
+
+
+@register_jitable
+def below_line(code, slope, offset, magnitude):
+    """A code that is not above the line of one more place."""
+    return lower(code, slope * magnitude + offset)
+
+
+@register_jitable
+def whole_code(lines, code):
+    """The nearest whole number, in the middle the larger one."""
     return np.uint8(code + lines.dtype.type(0.5))

@@ -67,6 +67,8 @@ class CellStore(ScaledStore):
     private = False
     #: Cells with numbers below this one belong to one row each, whatever the depth.
     heads = 0
+    #: How often each row was touched, where a head is to be found by it.
+    touches: Any = None
     #: True where a step raises cells to a target instead of adding to them.
     conservative = False
 

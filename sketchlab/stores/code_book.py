@@ -11,7 +11,10 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ["SIGN", "code_book", "code_lines"]
+__all__ = ["CODES", "SIGN", "code_book", "code_lines"]
+
+#: How many codes a byte has.
+CODES = 256
 
 #: The bit of a signed code that stands for minus.
 SIGN = np.uint8(128)

@@ -41,6 +41,8 @@ class HeadTailStore(CellStore):
         Addresses and combines the cells of the tail; its table is a part of `cells`.
     residents : ndarray of int64, (heads,)
         Which row each cell of the head belongs to.
+    ordered : ndarray of int64, (2, heads) or (2, 0)
+        The residents in ascending order, and their cells; nothing where these are the first rows.
     touches : ndarray of uint32, (n,), or None
         Steps that touched each row, where the head is found while running.
     """
@@ -54,8 +56,8 @@ class HeadTailStore(CellStore):
         cells = self.heads + depth * width
         super().__init__(description, n, dim, dtype, zeros, 1, cells)
         self.tail = kind.live(kind, n, dim, dtype, self._part_for_tail, depth, width)
-        self.touches: Any = None
         self._found: Any = None
+        self.ordered = np.empty((2, 0), np.int64)
         if description.rows == "frequent":
             self.touches, self._found = np.zeros(n, np.uint32), np.arange(self.heads)
             self._order_residents()
@@ -96,8 +98,9 @@ class HeadTailStore(CellStore):
             return np.where(rows < self.heads, rows, -1)
         if self.heads == 0:
             return np.full(len(rows), -1)
-        found = np.minimum(np.searchsorted(self._ordered, rows), self.heads - 1)
-        return np.where(self._ordered[found] == rows, self._by_row[found], -1)
+        ordered, cells = self.ordered
+        found = np.minimum(np.searchsorted(ordered, rows), self.heads - 1)
+        return np.where(ordered[found] == rows, cells[found], -1)
 
     @property
     def residents(self) -> Array:
@@ -106,8 +109,8 @@ class HeadTailStore(CellStore):
 
     def _order_residents(self):
         """Sort the residents, so that a row is found among them without looking at each."""
-        self._by_row = np.argsort(self.residents)
-        self._ordered = self.residents[self._by_row]
+        cells = np.argsort(self.residents)
+        self.ordered = np.stack([self.residents[cells], cells])
 
     def slots(self, rows: Array) -> Array:
         """Numbers of the rows' cells in the flattened table, (depth, k)."""
@@ -138,7 +141,6 @@ class HeadTailStore(CellStore):
     # -- the head that is found while running --------------------------------------------------
 
     def touch(self, rows: Array, gain: float) -> None:
-        """Count the rows' touches, where the head is to be found by them."""
         super().touch(rows, gain)
         if self.touches is not None:
             self.touches[rows] += 1
@@ -213,7 +215,7 @@ class HeadTailStore(CellStore):
         """Bytes of all cells, of the row weights, and of what finds the head."""
         if self.touches is None:
             return super().nbytes
-        found = self.touches, self._found, self._by_row, self._ordered
+        found = self.touches, self._found, self.ordered
         return super().nbytes + sum(array.nbytes for array in found)
 
     def merge(self, other: Self) -> Self:

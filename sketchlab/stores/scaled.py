@@ -53,11 +53,11 @@ class ScaledStore(LiveStore):
     def __init__(self, description: "Description[Any]", n: int, dim: int, dtype: DType) -> None:
         super().__init__(description, n, dim, dtype)
         self.multiplier = 1.0
+        self._room = float(np.finfo(dtype).max) / _LARGEST
 
     def lacks_room(self, largest: float) -> bool:
         """Whether an addition as large could overflow in the divided arrays, made many times."""
-        room = float(np.finfo(self.dtype).max) / _LARGEST
-        return largest > room * abs(self.multiplier) and self.multiplier != 1
+        return largest > self._room * abs(self.multiplier) and self.multiplier != 1
 
     def make_room(self, largest: float) -> None:
         """Fold the multiplier in where a large addition to the divided arrays would overflow.

@@ -24,7 +24,9 @@ def test_every_optimizer_meets_every_store_that_it_can_hold():
         sl.Dense, sl.CountSketch, sl.CountMinSketch, sl.HeadTail, sl.Rank1, sl.RowWise, sl.SM3,
         sl.Quantized, sl.BucketMean,
     }  # fmt: skip
-    full = {name for cell in plan.runs("full") if cell.part == "base" for name in cell.contenders}
+    full = {
+        name for cell in plan.runs("full", 2) if cell.part == "base" for name in cell.contenders
+    }
     met = {
         family: [{type(store) for store in CONTENDERS[f"{family} {name}"].stores} for name in kept]
         for family, kept in FAMILIES.items()
@@ -50,12 +52,15 @@ def test_every_decay_takes_part():
 
 
 def test_sizes_reach_as_far_as_the_design_asks():
-    shapes = [shape for cell in plan.runs("full") for shape in cell.shapes]
+    shapes = [shape for cell in plan.runs("full", 2) for shape in cell.shapes]
     for place, (low, high) in enumerate([(10**5, 10**7), (1, 1024), (1, 10**5)]):
         sizes = {shape[place] for shape in shapes if shape[place] is not None}
         assert min(sizes) <= low and max(sizes) >= high
     assert any(k is None for _, _, k in shapes)
-    assert {cell.settings(HERE)["threads"] for cell in plan.runs("full")} == {1, 2}
+    assert {cell.settings(HERE)["threads"] for cell in plan.runs("full", 2)} == {1, 2}
+    many = HERE | {"threads": 24}
+    counts = {cell.settings(many)["threads"] for cell in plan.runs("full", 24)}
+    assert counts == {1, 2, 4, 8, 16, 24}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -107,7 +112,7 @@ def test_sums_are_those_of_equal_rows(name):
 
 
 def test_full_plan_fits_24_gb():
-    assert max(map(plan.needed, plan.runs("full"))) < 22e9
+    assert max(map(plan.needed, plan.runs("full", 2))) < 22e9
 
 
 def test_memory_is_that_of_tables_state_and_copy():
@@ -189,14 +194,29 @@ def _row(part, contender, shape=plan.BASE, **fields):
 
 def _rows(slow):
     """Rows of every target; times are `slow` times what just reaches it."""
-    wide = (200_000, 1024, 4096)
-    both = {"of_torch": 0.4 * slow, "of_copy": 0.6 / slow, "of_plain": 1.3 * slow}
+    wide, many, dense = (200_000, 1024, 4096), (10**6, 256, 100_000), (100_000, 64, None)
+    plain = {"of_plain": 1.3 * slow, "ms": 2.0}
+    once = {"of_plain": 1.3 * slow, "ms": 1.3 * 2.0 * slow}
     rows = [
-        _row("base", targets.GLOBAL, **both),
-        _row("base", "Adam CS-MV conservative", of_plain=1.3 * slow),
-        _row("base", targets.RMSPROP, of_torch=0.25 * slow, of_plain=1.3 * slow),
-        _row("base", "RMSprop CMS conservative", of_plain=1.3 * slow),
-        _row("base", "Adam exact", of_copy=0.8 / slow),
+        _row("base", targets.GLOBAL, of_torch=0.4 * slow, of_copy=0.7 / slow, **plain),
+        _row("base", targets.LAZY, of_copy=0.6 / slow),
+        _row("base", "Adam CS-MV conservative", **once),
+        _row("base", targets.RMSPROP, of_torch=0.25 * slow, **plain),
+        _row("base", "RMSprop CMS conservative", **once),
+        _row("base", targets.EXACT, of_copy=0.75 / slow, ms=1.0),
+        *(
+            _row("base", name, ms=times * slow)
+            for name, times in zip(plan.COMPACT, (1.5, 1.5, 2.5, 2.5))
+        ),
+        *(
+            _row("dense", name, dense, ms=times)
+            for name, times in (
+                (targets.EXACT, 1.0),
+                (targets.GLOBAL, 2.5 * slow),
+                (targets.RMSPROP, 2 * slow),
+            )
+        ),
+        _row("k", targets.EXACT, many, of_copy=0.8 / slow),
         _row("d", targets.GLOBAL, wide, of_copy=0.7 / slow, ms=1.0),
         *(
             _row("unique rows", targets.OURS, (680_000, dim, 10**6), of_torch=1 / 3 * slow)
@@ -207,7 +227,8 @@ def _rows(slow):
             for dim in (64, 256)
         ),
         *(
-            _row("small", targets.GLOBAL, (200_000, dim, k), ms=0.030 * slow)
+            _row("small", name, (200_000, dim, k), ms=ms * slow)
+            for name, ms in ((targets.GLOBAL, 0.030), (targets.EXACT, 0.020))
             for dim, k in ((1, 1), (64, 1), (64, 63))
         ),
     ]
@@ -221,7 +242,9 @@ def _judged(rows, word):
 
 
 WORDS = (
-    "over that of torch", "d = 256: part of", "d = 1,024: part", "over that of plain",
+    "over that of torch", "d = 256, k = 4,096: part of", "d = 256, k = 100,000: part of",
+    "d = 1,024, k = 4,096: part", "over that of plain", "over that of Adam CS-MV global",
+    "over that of RMSprop CMS global", "V, time over that of Adam exact", "dense step",
     "over n = 1e5", "unique rows", "overhead", "the whole step",
 )  # fmt: skip
 
@@ -284,7 +307,7 @@ def tiny(monkeypatch):
         plan.Run("base", names, [(300, 4, 20), (600, 4, 20), (600, 4, None)], **size),
         plan.Run("unique rows", tuple(SUMMERS), [(300, 2, 2_000)], kind="sums", **size),
     ]
-    monkeypatch.setattr(plan, "runs", lambda mode: cells)
+    monkeypatch.setattr(plan, "runs", lambda mode, cores: cells)
     monkeypatch.setattr(speed, "_torch_version", lambda: None)
 
 

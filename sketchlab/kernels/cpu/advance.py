@@ -24,6 +24,7 @@ from sketchlab.kernels.cpu.views import (
     BUCKET,
     CONSERVATIVE,
     LAZY,
+    MEANS,
     answers_first,
     grouped,
     is_written,
@@ -35,7 +36,8 @@ from sketchlab.stores.arithmetic import contribution, own_cell
 
 __all__ = ["CHUNK", "advance", "owners_of_cells"]
 
-CHUNK = 1024  # rows of which an owner picks its own at a time
+CHUNK = 1024  # rows of which an owner picks its own at a time, at most
+_BYTES_AT_ONCE = 1 << 18
 _NEIGHBOURS = 6  # 2**6 cells in a row have one owner, so that few lines of memory have two
 
 
@@ -48,13 +50,13 @@ def owners_of_cells(depth, threads):
     return owners
 
 
-@inlined
+@register_jitable
 def locate_rows(view, previous, rows, part, parts):
     """Find the cells of the rows of a part."""
     locate(view, rows, rows.size * part // parts, rows.size * (part + 1) // parts)
 
 
-@inlined
+@register_jitable
 def write_changes(view, previous, buffer, grads, source, part, parts, tile_rows):
     """What the rows of a part add to their cells, or raise them to, where it is written down."""
     if not is_written(view):
@@ -93,11 +95,12 @@ def count_written(view, before):
     return before + is_written(view)
 
 
-@inlined
-def change_cells(view, unit, late, owners, tile_rows, grads, source):
-    """Make the changes of unit number `unit` where it is the view's; its number for the next view.
+@register_jitable
+def change_cells(view, unit, late, owners, tile_rows, grads, source, start, stop):
+    """Make the changes of rows from `start` to `stop` in unit number `unit`, if it is the view's.
 
-    A unit are one owner's cells under one hash function, which change in the order of the rows.
+    Returns its number for the next view. A unit are one owner's cells under one hash function,
+    which change in the order of the rows.
     """
     units = count_depths(view, 0, late) * owners
     if unit < 0 or unit >= units:
@@ -106,16 +109,20 @@ def change_cells(view, unit, late, owners, tile_rows, grads, source):
     k, dim, picked = source.size, view.cells.shape[1], view.picked[unit]
     slots, signs = view.slots[j], view.signs[j]
     changes = view.change[: k * dim if is_written(view) else 0].reshape((-1, dim))
-    if view.mode == BUCKET:
+    if view.mode == BUCKET and start == 0:
         count_rows(slots[:k], view.heads, j, owner, owners, view.active)
-    for start in range(0, k, CHUNK):
-        stop = min(start + CHUNK, k)
-        mine = picked[: pick(slots, view.heads, j, owner, owners, start, stop, picked)]
-        if tile_rows > 1:
-            change_short(view, slots, signs, mine, grads, source, changes)
-        else:
-            change_long(view, slots, signs, mine, grads, source, changes)
+    mine = picked[: pick(slots, view.heads, j, owner, owners, start, stop, picked)]
+    if tile_rows > 1:
+        change_short(view, slots, signs, mine, grads, source, changes)
+    else:
+        change_long(view, slots, signs, mine, grads, source, changes)
     return unit - units
+
+
+@register_jitable
+def rows_at_once(grads):
+    """Rows of which all owners make the changes before the next, their gradients in the cache."""
+    return max(1, min(CHUNK, _BYTES_AT_ONCE // grads.strides[0]))
 
 
 @register_jitable
@@ -174,6 +181,8 @@ def change_long(view, slots, signs, picked, grads, source, change):
                 active[slots[i]] = 0
             else:
                 add_gradient(cell, gain, gradient, view.squared)
+                if view.mode == MEANS:
+                    view.common[slots[i]] += view.gain
 
 
 @register_jitable
@@ -201,6 +210,8 @@ def change_short(view, slots, signs, picked, grads, source, change):
             else:
                 for c in range(dim):
                     cells[slot, c] += contribution(squared, gain, grads[given, c])
+                if view.mode == MEANS:
+                    view.common[slot] += view.gain
 
 
 locate_all, write_all, change_all = map(in_turn, (locate_rows, write_changes, change_cells))
@@ -224,7 +235,14 @@ def advance(late, rows, grads, source, buffers, parts, tile_rows, *fields):
         for p in prange(parts):
             write_all(grouped(fields), None, buffers[p], grads, source, p, parts, tile_rows)
 
-    depth = depths_of(grouped(fields), 0, late)[-1]
-    owners = owners_of_cells(depth, parts)
-    for q in prange(depth * owners):
-        change_all(grouped(fields), q, late, owners, tile_rows, grads, source)
+    units = depths_of(grouped(fields), 0, late)[-1]
+    owners = owners_of_cells(units, parts)
+    units *= owners
+    at_once = rows_at_once(grads)
+    for p in prange(parts):
+        for start in range(0, rows.size, at_once):
+            stop = min(start + at_once, rows.size)
+            for unit in range(p, units, parts):
+                change_all(
+                    grouped(fields), unit, late, owners, tile_rows, grads, source, start, stop
+                )

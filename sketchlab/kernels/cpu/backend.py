@@ -8,27 +8,20 @@ it. The result is the same to the bit for any number of threads.
 
 import math
 
-import numba
 import numpy as np
 
 from sketchlab.kernels.compile import told_if_long
 from sketchlab.kernels.cpu.advance import advance
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
-from sketchlab.kernels.cpu.magnitude import PARTS, sum_squares
-from sketchlab.kernels.cpu.moments import (
-    Step,
-    advance_moment,
-    advance_shared,
-    arguments,
-    view_before,
-)
+from sketchlab.kernels.cpu.look import PARTS, order_of, sum_few_squares, sum_squares
 from sketchlab.kernels.cpu.move import move
+from sketchlab.kernels.cpu.parts import Step, part_of
 from sketchlab.kernels.cpu.sorting import RADIX
 from sketchlab.kernels.cpu.threads import check_not_lost, one_at_a_time
-from sketchlab.kernels.cpu.views import ADD, answers_first, idle
 from sketchlab.kernels.cpu.workspace import Workspace
 from sketchlab.kernels.host import OnHost
-from sketchlab.stores.arithmetic import contribution
+from sketchlab.kernels.numba_private import count_threads, use_threads
+from sketchlab.validation import refuse_outside, row_numbers
 
 __all__ = ["CPU"]
 
@@ -43,76 +36,91 @@ class CPU(OnHost):
 
     def __init__(self):
         self._space = Workspace()
+        self._parts = None
         self._compiled = set()
 
     def __reduce__(self):
         return CPU, ()  # scratch memory is not copied
 
+    def checked_rows(self, rows, n):
+        """Row numbers, and whether they ascend; see `OnHost.checked_rows`."""
+        numbers = _writeable(row_numbers(rows))
+        if not numbers.size:
+            return numbers, True
+        least, largest, ascending = order_of(numbers)
+        if least < 0 or largest >= n:
+            refuse_outside(rows, n)
+        return numbers, ascending
+
     def largest(self, grads):
         """A bound on the magnitudes in an array; see `OnHost.largest`.
 
-        Of many gradients the root of their sum of squares, found in one pass by all threads.
+        The root of their sum of squares, found in one pass: of many gradients by all threads.
         """
-        if grads.size < _WORTH_THREADS:
-            return super().largest(grads)
-        check_not_lost()
-        sums = self._space.array("sums of squares", (PARTS,), grads.dtype)
-        with one_at_a_time():
-            sum_squares(_writeable(grads.reshape(-1)), sums)
-        bound = _SLACK * math.sqrt(float(sums.sum(dtype=np.float64)))
+        values = _writeable(grads.reshape(-1))
+        if values.size < _WORTH_THREADS:
+            total = sum_few_squares(values)
+        else:
+            check_not_lost()
+            sums = self._space.array("sums of squares", (PARTS,), grads.dtype)
+            with one_at_a_time():
+                sum_squares(values, sums)
+            total = float(sums.sum(dtype=np.float64))
+        bound = _SLACK * math.sqrt(total)
         return bound if math.isfinite(bound) else super().largest(grads)
 
     def step(self, rule, scalars, table, given, stores, ready):
         """Take one step; see `Backend.step`."""
         check_not_lost()
         with one_at_a_time():
-            threads = numba.get_num_threads()
+            threads = count_threads()
             if given.grads.size >= _WORTH_THREADS or threads == 1:
-                self._step(rule, scalars, table, given, stores, ready)
+                self._step(rule, scalars, table, given, stores, ready, threads)
                 return
-            numba.set_num_threads(1)
+            use_threads(1)
             try:
-                self._step(rule, scalars, table, given, stores, ready)
+                self._step(rule, scalars, table, given, stores, ready, 1)
             finally:
-                numba.set_num_threads(threads)
+                use_threads(threads)
 
-    def _step(self, rule, scalars, table, given, stores, ready):
-        rows, grads, source = self.coalesce(len(table), given.rows, _writeable(given.grads))
-        self._prepare(rule, scalars, table, rows, grads, stores)
+    def _step(self, rule, scalars, table, given, stores, ready, threads):
+        rows, grads, source = self.coalesce(
+            len(table), given.rows, _writeable(given.grads), given.ascending, threads
+        )
+        fitted = self._prepare(rule, scalars, table, rows, grads, stores, threads)
         ready()
-        views = []
-        for moment, store, (keep, gain) in zip(rule.moments, stores, rule.recursions()):
-            store.make_room(contribution(moment.squared, gain, given.largest))
-            step = Step(moment, rows, grads, source, keep, gain, len(rule.moments))
-            views.append(advance_moment(store, step, self._space))
-        fitted = advance_shared(views, rows, grads, source, self._space)
-        others = arguments(fitted, fitted.views)
-        move(scalars, table, rows, grads, source, *others)
-        if any(map(answers_first, views)):
-            advance(True, rows, grads, source, *others)
+        step = Step(rows, grads, source, given.largest)
+        for part, (keep, gain) in zip(fitted.parts, rule.recursions()):
+            part.begin(step, keep, gain)
+        for parts in fitted.sharing:
+            advance(False, rows, grads, source, *fitted.to_advance(parts))
+        move(scalars, table, rows, grads, source, *fitted.to_move())
+        if fitted.late:
+            for parts in fitted.sharing:
+                advance(True, rows, grads, source, *fitted.to_advance(parts))
 
-    def _prepare(self, rule, scalars, table, rows, grads, stores):
+    def _prepare(self, rule, scalars, table, rows, grads, stores, threads):
         """Ask for memory and have kernels compiled, by a step on no rows, before anything changes.
 
         What either of them raises, Ctrl-C included, then leaves the optimizer as it was.
         """
-        views = [
-            view_before(store, moment, self._space, table)
-            for moment, store in zip(rule.moments, stores)
-        ]
-        fitted = self._space.fit(views, *grads.shape, grads.dtype)
-        shared = any(view.mode >= ADD for view in views)
-        key = type(scalars), table.dtype, shared
+        parts = self._parts
+        if parts is None or not all([part.fits(store) for part, store in zip(parts, stores)]):
+            parts = self._parts = list(map(part_of, stores, rule.moments))
+        fitted = self._space.fit(parts, len(rows), table.shape[1], table.dtype, threads)
+        key = type(scalars), len(fitted.sharing)
         if key not in self._compiled:
-            others = arguments(fitted, map(idle, fitted.views))
             none = rows[:0]
             with told_if_long():
-                if shared:
-                    advance(False, none, grads, none, *others)
-                move(scalars, table, none, grads, none, *others)
+                for sharing in fitted.sharing:
+                    advance(False, none, grads, none, *fitted.to_advance(sharing))
+                move(scalars, table, none, grads, none, *fitted.to_move())
+                for part in parts:
+                    part.compile(Step(none, grads, none, 0.0))
             self._compiled.add(key)
+        return fitted
 
-    def coalesce(self, n, rows, grads):
+    def coalesce(self, n, rows, grads, ascending, threads):
         """Distinct ascending rows, their gradients, and which gradient belongs to which row.
 
         Parameters
@@ -122,6 +130,9 @@ class CPU(OnHost):
         rows : ndarray of int64, (k,), or None
             In any order, or None for all.
         grads : ndarray, (k, dim)
+        ascending : bool
+            Whether every row is larger than the one before it.
+        threads : int
 
         Returns
         -------
@@ -134,23 +145,18 @@ class CPU(OnHost):
         if rows is None:
             rows = self._space.counting(n)
             return rows, grads, rows
-        if self._ascending(rows):
-            return _writeable(rows), grads, self._space.counting(len(rows))
-        k, parts, array = len(rows), numba.get_num_threads(), self._space.array
+        if ascending:
+            return rows, grads, self._space.counting(len(rows))
+        k, array = len(rows), self._space.array
         distinct, source = array("distinct", (k,), np.int64), array("source", (k,), np.int64)
         starts, keys = array("starts", (k + 1,), np.int64), array("keys", (2, k), np.uint64)
-        counts = array("counts", (parts, RADIX), np.int64)
-        groups = sort_rows(_writeable(rows), n, parts, keys, counts, distinct, source, starts)
+        counts = array("counts", (threads, RADIX), np.int64)
+        groups = sort_rows(rows, n, threads, keys, counts, distinct, source, starts)
         if groups == k:
             return distinct, grads, source
         summed = array("summed", (groups, grads.shape[1]), grads.dtype)
-        sum_groups(grads, source, starts, groups, parts, summed)
+        sum_groups(grads, source, starts, groups, threads, summed)
         return distinct[:groups], summed, self._space.counting(groups)
-
-    def _ascending(self, rows):
-        """Whether every row is larger than the one before it."""
-        descents = self._space.array("descents", (max(len(rows) - 1, 0),), np.bool_)
-        return not np.less_equal(rows[1:], rows[:-1], out=descents).any()
 
 
 def _writeable(array):

@@ -21,10 +21,12 @@ __all__ = [
     "add_signed",
     "advance_own",
     "combine",
+    "largest_of",
     "least_of_three",
     "middle_of_three",
     "raise_cell",
     "raise_scaled",
+    "sum_of",
     "to_change",
     "to_target",
 ]
@@ -45,6 +47,27 @@ def combine(median, depth, ordered, answer):
                 exchange(ordered[p], ordered[p + 1], answer.size)
         # an odd depth has one middle value, an even one the mean of two
         middle_of_two(ordered[(depth - 1) // 2], ordered[depth // 2], answer)
+
+
+# In any order, so that it is vectorised; made by one thread, in one order on one machine. Products
+# have no place here: in another order they could overflow.
+@register_jitable(fastmath={"reassoc"})
+def sum_of(values):
+    """The sum of some values."""
+    total = values.dtype.type(0)
+    for c in range(values.size):
+        total += values[c]
+    return total
+
+
+@register_jitable
+def largest_of(values):
+    """The largest magnitude, NaN where a value is."""
+    largest = values.dtype.type(0)
+    for c in range(values.size):
+        largest = higher(largest, abs(values[c]))
+    total = sum_of(values)
+    return largest if total == total else abs(total)
 
 
 @register_jitable

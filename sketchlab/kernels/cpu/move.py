@@ -1,66 +1,150 @@
 """The last part of a step: variables read, the rule applied, parameters moved."""
 
 from numba import prange
+from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
 from sketchlab.kernels.cpu.columns import advance_own, raise_scaled
+from sketchlab.kernels.cpu.compact import advance_codes, advance_row_means, read_bucket_means
+from sketchlab.kernels.cpu.factors import read_factors
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.shrunken import read_shrunken
-from sketchlab.kernels.cpu.tiles import gather, multiply_rows, read_tile, scatter
-from sketchlab.kernels.cpu.views import ADD, BUCKET, GIVEN, LARGEST, OWN, SHRUNKEN, grouped
+from sketchlab.kernels.cpu.tiles import gather, read_tile, scatter
+from sketchlab.kernels.cpu.views import (
+    ADD,
+    BOUNDS,
+    BUCKET,
+    CODES,
+    GIVEN,
+    LARGEST,
+    MEANS,
+    RANK_ONE,
+    ROW_MEAN,
+    by_kind,
+    grouped,
+)
 from sketchlab.kernels.numba_private import in_turn, inlined
 from sketchlab.kernels.rule import update
+from sketchlab.stores.arithmetic import weighted_scale
 
 __all__ = ["move"]
 
 
 @inlined
-def prefetch_moment(view, previous, rows, i):
-    """Ask for the cells of row number i."""
-    if view.mode == OWN or view.mode == LARGEST:
-        prefetch_row(view.cells, rows[i])
-    elif view.mode >= ADD:
-        prefetch_cells(view.cells, view.slots, view.constants.shape[0], i)
+def prefetch_own(view, previous, rows, i):
+    """Ask for the cell of row number i."""
+    prefetch_row(view.cells, rows[i])
 
 
 @inlined
+def prefetch_hashed(view, previous, rows, i):
+    """Ask for all cells of row number i."""
+    prefetch_cells(view.cells, view.slots, view.constants.shape[0], i)
+
+
+@inlined
+def prefetch_other(view, previous, rows, i):
+    """Ask for what is kept of row number i."""
+    if view.mode >= ADD:
+        prefetch_cells(view.cells, view.slots, view.constants.shape[0], i)
+    elif view.mode != GIVEN:
+        prefetch_row(view.cells, rows[i])
+        if view.mode == CODES:
+            prefetch_row(view.codes, rows[i])
+
+
+@inlined
+def read_own(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """Advance the cells of a tile's rows, and read them."""
+    number, cells = previous[0], view.cells
+    answer = buffer[number, : gradient.size]
+    if tile_rows > 1:
+        gather(cells, rows, start, stop, answer)
+    else:  # a long row is worked on where it lies
+        answer = cells[rows[start]]
+    if view.mode == LARGEST:
+        raise_scaled(answer, previous[1], previous[2])
+    else:
+        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
+    if tile_rows > 1:
+        scatter(answer, cells, rows, start, stop)
+    return number + 1, answer, scale_of(view, rows, start, stop, answer)
+
+
+@inlined
+def read_hashed(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """Read a tile's answers from a sketch."""
+    number = previous[0]
+    answer = buffer[number, : gradient.size]
+    ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
+    read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
+    if view.mode == BUCKET:
+        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
+    return number + 1, answer, scale_of(view, rows, start, stop, answer)
+
+
+@inlined
+def read_other(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """Read a tile's answers; what is kept of its rows alone advances first."""
+    number, cells, mode = previous[0], view.cells, view.mode
+    less, gain, scale = view.keep_less_one, view.gain, view.multiplier
+    runs = 2 if mode == CODES else view.constants.shape[0]
+    answer, ordered = buffer[number, : gradient.size], buffer[buffer.shape[0] - runs :]
+    if mode == GIVEN:
+        answers, first = cells.reshape(-1), start * cells.shape[1]
+        for c in range(answer.size):
+            answer[c] = answers[first + c]
+    elif mode == ROW_MEAN:
+        advance_row_means(cells, rows, start, stop, gradient, view.squared, less, gain, answer)
+    elif mode == CODES:
+        advance_codes(view, rows, start, stop, gradient, less, gain, ordered, answer)
+    elif mode in (RANK_ONE, BOUNDS):
+        read_factors(cells, view.common, mode == RANK_ONE, rows, start, stop, answer)
+    elif mode == MEANS:
+        read_bucket_means(view, start, stop, ordered, answer)
+    else:
+        scale = read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer)
+    return number + 1, answer, scale
+
+
+@by_kind(prefetch_own, prefetch_hashed, prefetch_other)
+def prefetch_moment(view, previous, rows, i):
+    """Ask for what is kept of row number i."""
+
+
+@by_kind(read_own, read_hashed, read_other)
 def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
-    """Read the answers of a tile, own cells advancing first.
+    """Read the answers of a tile; what is kept of its rows alone advances first.
 
     `previous` is what the moment before gave: the number of the next buffer, its answers, and what
     they are yet to be multiplied by. Returns the same of this moment.
     """
-    number, cells, scales = previous[0], view.cells, view.scales
-    one, answer = cells.dtype.type(1), buffer[number, : gradient.size]
-    if view.mode == OWN or view.mode == LARGEST:
-        if tile_rows > 1:
-            gather(cells, rows, start, stop, answer)
-        else:  # a long row is worked on where it lies
-            answer = cells[rows[start]]
-        if view.mode == LARGEST:
-            raise_scaled(answer, previous[1], previous[2])
-        else:
-            advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
-        if tile_rows > 1:
-            scatter(answer, cells, rows, start, stop)
-    elif view.mode == GIVEN:
-        answers, first = cells.reshape(-1), start * cells.shape[1]
-        for c in range(answer.size):
-            answer[c] = answers[first + c]
-    else:
-        ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
-        if view.mode == SHRUNKEN:
-            scale = read_shrunken(view, start, stop, tile_rows, gradient, ordered, answer)
-            return number + 1, answer, scale
-        read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
-        if view.mode == BUCKET:
-            advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
-    if scales.size == 1:
-        return number + 1, answer, scales[0]
-    if tile_rows == 1:
-        return number + 1, answer, scales[start]
-    multiply_rows(answer, scales, start, stop)
-    return number + 1, answer, one
+
+
+@inlined
+def scale_of(view, rows, start, stop, answer):
+    """What to multiply a tile's answers by; with rows' weights see `weigh`."""
+    if view.weights.size == 0:
+        return view.multiplier
+    return weigh(view.weights, view.multiplier, view.full, view.gain, rows, start, stop, answer)
+
+
+@register_jitable
+def weigh(weights, multiplier, full, gain, rows, start, stop, answer):
+    """Add the step to the weights of a tile's rows; what to multiply its answers by.
+
+    Those of several rows are multiplied here, each by its own.
+    """
+    dim, scale = answer.size // (stop - start), multiplier
+    for i in range(start, stop):
+        weights[rows[i]] += gain
+        scale = weighted_scale(multiplier, full, weights[rows[i]])
+        if stop - start == 1:
+            return scale
+        first = (i - start) * dim
+        for c in range(first, first + dim):
+            answer[c] *= scale
+    return answer.dtype.type(1)
 
 
 @inlined

@@ -65,12 +65,12 @@ def squares(readings, start, stop):
 
 
 @register_jitable
-def part_of(view, i, measured):
-    """Which part of row number i's answer to trust."""
+def part_of(view, i, past, measured):
+    """Which part of row number i's answer to trust, whose weight was `past`."""
     number = view.cells.dtype.type
     if view.slots[0, i] < view.heads:
         return number(1)
-    if view.past[i] == 0:
+    if past == 0:
         return number(0)  # never touched: what is read is noise
     return number(trusted_part(view.variance, view.constants.shape[0], *measured))
 
@@ -91,13 +91,14 @@ def join(part, gradient, gain, answer):
 
 
 @register_jitable
-def read_shrunken(view, start, stop, tile_rows, gradient, ordered, answer):
+def read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer):
     """The answers of a tile in a step that is yet to add its gradients; what to multiply them by.
 
-    `ordered` is scratch, as for `read_tile`, of as many runs as the view has hash functions.
+    The rows' weights have the step added then. `ordered` is scratch, as for `read_tile`, of as many
+    runs as the view has hash functions.
     """
     cells, dim, gain = view.cells, view.cells.shape[1], view.gain
-    slots, signs, full = view.slots, view.signs, view.full
+    slots, signs, full, weights = view.slots, view.signs, view.full, view.weights
     number = cells.dtype.type
     one = number(1)
     if view.constants.shape[0] == 3 and tile_rows == 1:
@@ -106,19 +107,23 @@ def read_shrunken(view, start, stop, tile_rows, gradient, ordered, answer):
         sign1, sign2 = number(signs[0, start]), number(signs[1, start])
         sign3 = number(signs[2, start])
         measured = squares_of_three(first, sign1, second, sign2, third, sign3)
-        part = part_of(view, start, measured)
+        past = weights[rows[start]]
+        part = part_of(view, start, past, measured)
         join_middle_of_three(
             first, sign1, second, sign2, third, sign3, part, gradient, gain, answer
         )
-        return weighted_scale(one, full, joined(part, view.past[start], gain))
+        weights[rows[start]] = past + gain
+        return weighted_scale(one, full, joined(part, past, gain))
     read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer)
     for i in range(start, stop):
         begin, end = (i - start) * dim, (i - start + 1) * dim
         # the median has reordered the readings of each column, which their sums do not see
-        part = part_of(view, i, squares(ordered, begin, end))
+        past = weights[rows[i]]
+        part = part_of(view, i, past, squares(ordered, begin, end))
         row = answer[begin:end]
         join(part, gradient[begin:end], gain, row)
-        scale = weighted_scale(one, full, joined(part, view.past[i], gain))
+        scale = weighted_scale(one, full, joined(part, past, gain))
+        weights[rows[i]] = past + gain
         for c in range(dim):
             row[c] *= scale
     return one

@@ -9,7 +9,7 @@ from numba.extending import register_jitable
 
 from sketchlab.kernels.cpu.columns import combine, least_of_three, middle_of_three
 
-__all__ = ["gather", "multiply_rows", "read_tile", "rows_in_tile", "scatter"]
+__all__ = ["gather", "read_tile", "rows_in_tile", "scatter"]
 
 _LONG_ROW = 16  # columns: from here on a row is a tile
 _NUMBERS = 512  # of a tile of several rows, about
@@ -46,17 +46,6 @@ def scatter(tile, table, rows, start, stop):
 
 
 @register_jitable
-def multiply_rows(tile, factors, start, stop):
-    """Multiply every row of a tile by the factor of its number."""
-    dim = tile.size // (stop - start)
-    place = 0
-    for i in range(start, stop):
-        for _ in range(dim):
-            tile[place] *= factors[i]
-            place += 1
-
-
-@register_jitable
 def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     """The answers of rows number `start` to `stop`, as the divided table gives them.
 
@@ -67,7 +56,7 @@ def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     if depth == 3 and tile_rows == 1:
         first, second = cells[slots[0, start]], cells[slots[1, start]]
         third = cells[slots[2, start]]
-        if view.median:
+        if view.signed:
             sign1, sign2, sign3 = signs[0, start], signs[1, start], signs[2, start]
             middle_of_three(first, sign1, second, sign2, third, sign3, answer)
         else:
@@ -80,4 +69,4 @@ def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
             for c in range(dim):
                 ordered[j, place] = sign * cells[slot, c]
                 place += 1
-    combine(view.median, depth, ordered, answer)
+    combine(view.signed, depth, ordered, answer)

@@ -6,23 +6,30 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab import hashing
-from sketchlab.kernels.numba_private import overload_inlined
+from sketchlab.kernels.cpu.heads import place_in_head
+from sketchlab.kernels.numba_private import by_missing, overload_inlined
 from sketchlab.stores.shrinkage import median_variance
 
 __all__ = [
     "ADD",
+    "BOUNDS",
     "BUCKET",
+    "CODES",
     "CONSERVATIVE",
+    "FIRST_ROWS",
     "GIVEN",
     "LARGEST",
     "LAZY",
-    "NO_ROWS",
+    "MEANS",
+    "NO_CODES",
     "OWN",
+    "RANK_ONE",
+    "ROW_MEAN",
     "SHRUNKEN",
     "View",
     "answers_first",
+    "by_kind",
     "grouped",
-    "idle",
     "is_written",
     "locate",
     "view_of_answers",
@@ -31,17 +38,19 @@ __all__ = [
 
 # How a step advances a moment. GIVEN: the cells are answers already, one for each row of the step.
 # OWN: every row of the table has a cell to itself. LARGEST: the same, and the cell is raised to the
-# answer of the moment before. The others say how the cells of a sketch change; SHRUNKEN is ADD with
-# answers that come first.
-GIVEN, OWN, LARGEST, ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN = range(8)
+# answer of the moment before. ROW_MEAN, CODES: the same, and the cell is one number, or coded in
+# bytes. RANK_ONE, BOUNDS: every row and every column has a number, which have been advanced. The
+# others say how the cells of a sketch change; SHRUNKEN is ADD with answers that come first, MEANS
+# is ADD that counts the rows of every cell beside it.
+GIVEN, OWN, LARGEST, ROW_MEAN, CODES, RANK_ONE, BOUNDS = range(7)
+ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN, MEANS = range(7, 13)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
-NO_ROWS = np.empty(0, np.int64)
+FIRST_ROWS = np.empty((2, 0), np.int64)
 _NO_HASHES = np.empty((0, 4), np.uint64)
 _NO_SLOTS, _NO_SIGNS = np.empty((0, 0), np.int64), np.empty((0, 0), np.int8)
-_NO_COUNTS = np.empty(0, np.int32)
-_ONE = {dtype: np.ones(1, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
-_NONE = {dtype: np.empty(0, dtype) for dtype in _ONE}
+_NO_COUNTS, NO_CODES = np.empty(0, np.int32), np.empty((0, 0), np.uint8)
+_NONE = {dtype: np.empty(0, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
 
 
 class View(NamedTuple):
@@ -50,21 +59,24 @@ class View(NamedTuple):
     Scratch arrays are at least as large as the step needs, and empty where it does not.
     """
 
-    cells: np.ndarray  # (cells, dim)
+    cells: np.ndarray  # (cells, dim); (n, 1) or (n, blocks) of a number a row, or a block
     constants: np.ndarray  # (depth, 4), of the hash functions; (0, 4) without
     mode: int
-    median: bool  # answers are medians, else minima
+    signed: bool  # values have either sign, and a sketch's answers are medians; else minima
     squared: bool
     heads: int  # cells below this number belong to one row each, and are its only one
+    residents: np.ndarray  # (2, heads): these rows, ascending, and their cells; (2, 0): the first
     width: int
+    block: int  # columns of which a code's scale is shared
     variance: float  # of a shrunken answer's noise, over that of one reading
+    common: np.ndarray  # numbers of the columns, of the codes or of the cells; (0,) without
+    codes: np.ndarray | None  # (n, dim) of bytes; (0, 0) without; None: see `by_kind`
+    weights: np.ndarray  # (n,): rows' weights; (0,) without
     keep_less_one: np.floating
     gain: np.floating
-    scales: np.ndarray  # (k,), or (1,) for all: from the divided table's answers to the store's
-    places: np.ndarray  # (k,): rows' cells in the head or -1; (0,) without a head
-    past: np.ndarray  # (k,): rows' weights before the step, where answers are shrunken; else (0,)
+    multiplier: np.floating
     full: np.floating  # the weight of a row that every step touches
-    slots: np.ndarray  # (depth, k): the cells of every row
+    slots: np.ndarray | None  # (depth, k): the cells of every row; None: see `by_kind`
     signs: np.ndarray  # (depth, k)
     change: np.ndarray  # (k · dim,) of a lazy or conservative moment
     picked: np.ndarray  # (depth · owners, CHUNK)
@@ -76,21 +88,24 @@ _FIELDS = len(View._fields)
 
 def view_of_answers(answers):
     """The view of a store that has advanced already, and has answered for the rows of the step."""
-    zero = answers.dtype.type(0)
+    zero, one = answers.dtype.type(0), answers.dtype.type(1)
     return View(
         answers,
         _NO_HASHES,
         GIVEN,
-        median=False,
+        signed=False,
         squared=False,
         heads=0,
+        residents=FIRST_ROWS,
         width=0,
+        block=0,
         variance=0.0,
+        common=_NONE[answers.dtype],
+        codes=NO_CODES,
+        weights=_NONE[answers.dtype],
         keep_less_one=zero,
         gain=zero,
-        scales=_ONE[answers.dtype],
-        places=NO_ROWS,
-        past=_NONE[answers.dtype],
+        multiplier=one,
         full=zero,
         slots=_NO_SLOTS,
         signs=_NO_SIGNS,
@@ -103,12 +118,16 @@ def view_of_answers(answers):
 def view_of_cells(store, moment):
     """The view of a store made of cells."""
     view = view_of_answers(store.flat_cells)
+    if store.weights is not None:
+        view = view._replace(weights=store.weights)
     if store.private:
-        return view._replace(mode=LARGEST if moment.largest else OWN, squared=moment.squared)
+        mode = LARGEST if moment.largest else OWN
+        return view._replace(mode=mode, squared=moment.squared, slots=None, codes=None)
     return view._replace(
         constants=store.constants,
         mode=_mode(store),
-        median=store.description.signed,
+        codes=view.codes if store.shrunken else None,
+        signed=store.description.signed,
         squared=moment.squared,
         heads=store.heads,
         width=store.width,
@@ -123,9 +142,15 @@ def _mode(store):
     return CONSERVATIVE if store.conservative else _MODES[store.decay]
 
 
-def idle(view):
-    """The view of a store that takes no part in a call of a kernel."""
-    return view._replace(mode=GIVEN, constants=_NO_HASHES)
+def by_kind(own, hashed, other):
+    """A decorator: the function for a view's kind takes the place of the decorated one.
+
+    Three kinds of views have types of their own, by what is None in them, so that a kernel is
+    compiled for those alone that it is given: rows with cells of their own (neither slots nor
+    codes), the cells of a sketch (no codes), and all others.
+    """
+    kinds = {(True, True): own, (False, True): hashed, (False, False): other}
+    return by_missing(("slots", "codes"), kinds)
 
 
 def grouped(fields):
@@ -158,7 +183,7 @@ def answers_first(view):
 @register_jitable
 def locate(view, rows, start, stop):
     """Fill in the slots and signs of rows number `start` to `stop`."""
-    constants, places, slots, signs = view.constants, view.places, view.slots, view.signs
+    constants, slots, signs = view.constants, view.slots, view.signs
     width, heads = np.uint64(view.width), np.uint64(view.heads)
     for j in range(constants.shape[0]):
         for i in range(start, stop):
@@ -166,10 +191,11 @@ def locate(view, rows, start, stop):
             factor, addend = constants[j, 0], constants[j, 1]
             slots[j, i] = hashing.cell(row, factor, addend, np.uint64(j), width, heads)
             signs[j, i] = 1
-            if view.median:
+            if view.signed:
                 signs[j, i] = hashing.sign(row, constants[j, 2], constants[j, 3])
-        if places.size > 0:
-            for i in range(start, stop):
-                if places[i] >= 0:
-                    slots[j, i] = places[i]
-                    signs[j, i] = 1
+    if constants.shape[0] > 0 and view.heads > 0:
+        for i in range(start, stop):
+            place = place_in_head(view.heads, view.residents, rows[i])
+            if place >= 0:
+                slots[:, i] = place
+                signs[:, i] = 1

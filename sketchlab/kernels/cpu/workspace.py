@@ -1,33 +1,43 @@
-"""What one optimizer's backend keeps from step to step: scratch memory, and views of its stores."""
+"""What one optimizer's backend keeps from step to step: scratch memory."""
 
+from itertools import chain
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
-import numba
 import numpy as np
 
 from sketchlab.kernels.cpu.advance import CHUNK, owners_of_cells
 from sketchlab.kernels.cpu.tiles import rows_in_tile
-from sketchlab.kernels.cpu.views import BUCKET, View, is_written, view_of_cells
+from sketchlab.kernels.cpu.views import ADD, BUCKET, CODES, answers_first, is_written
 from sketchlab.kernels.scratch import Scratch, roomy
 
-__all__ = ["Workspace"]
+__all__ = ["Fitted", "Workspace"]
 
 _LARGE = 1 << 22  # numbers in a step, above which all moments write changes in one place
 
 
 class Fitted(NamedTuple):
-    """What the kernels of a step are given, beside what the step itself is given."""
+    """What kernels are given in all steps of a size, beside what the step itself is given."""
 
-    views: list  # with scratch memory
-    buffers: np.ndarray  # (parts, 2 + moments + depth, columns of a tile)
-    parts: int
+    buffers: np.ndarray  # (threads, 2 + moments + depth, columns of a tile)
+    threads: int
     tile_rows: int
-    apart: bool  # whether moments are advanced one by one
+    parts: list  # see `parts.Part`
+    sharing: list  # lists of parts whose rows share cells, which advance in one call
+    late: bool  # whether some cells are read before they change
+
+    def to_move(self):
+        """The last arguments of `move`."""
+        fields = chain.from_iterable([part.fields for part in self.parts])
+        return self.buffers, self.threads, self.tile_rows, *fields
+
+    def to_advance(self, parts):
+        """The last arguments of `advance` for some of the parts."""
+        fields = chain.from_iterable([part.cell_fields() for part in parts])
+        return self.buffers, self.threads, self.tile_rows, *fields
 
 
 class Workspace:
-    """Scratch memory and views, made anew only where they no longer fit.
+    """Scratch memory, made anew only where it no longer fits.
 
     It is O(k·dim) numbers, and one for every cell of a sketch with ``bucket`` decay.
     """
@@ -36,8 +46,7 @@ class Workspace:
         self.scratch = Scratch()
         self.array = self.scratch.array
         self._counted = np.arange(0)
-        self._fitted = None, (None, None)
-        self._views = WeakKeyDictionary()
+        self._fitted = self._fits = None
 
     def counting(self, count):
         """0, 1, 2, … up to `count`."""
@@ -45,32 +54,30 @@ class Workspace:
             self._counted = np.arange(max(count, roomy(len(self._counted))))
         return self._counted[:count]
 
-    def view(self, store, moment):
-        """The view of a store made of cells, made anew when the store has got another table."""
-        cells, view = self._views.get(store, (None, None))
-        if cells is not store.cells:
-            view = view_of_cells(store, moment)
-            self._views[store] = store.cells, view
-        return view
-
-    def fit(self, views, k, dim, dtype):
-        """Views with scratch memory for a step on k rows, and what else kernels need."""
-        parts, tile_rows = numba.get_num_threads(), rows_in_tile(dim)
+    def fit(self, parts, k, dim, dtype, threads):
+        """Give the parts scratch memory for a step on k rows; what else kernels need."""
         # a large step writes down the changes of one moment in the place of the other's
-        apart = k * dim > _LARGE and all(map(is_written, views))
-        kinds = [(len(view.constants), view.mode, len(view.cells)) for view in views]
-        key = k, dim, dtype, parts, apart, kinds
-        fitted, (scratch, buffers) = self._fitted
-        if key != fitted:
-            scratch, buffers = self._scratch_of(views, k, dim, dtype, parts, apart)
-            self._fitted = key, (scratch, buffers)
-        views = [View(*view[: -len(own)], *own) for view, own in zip(views, scratch)]
-        return Fitted(views, buffers, parts, tile_rows, apart)
+        large = k * dim > _LARGE
+        if self._fitted is None or k > self._fits[0] or self._fits[1:] != (parts, threads, large):
+            self._fitted = self._fit(parts, k, dim, dtype, threads, large)
+            self._fits = k, parts, threads, large
+        return self._fitted
 
-    def _scratch_of(self, views, k, dim, dtype, parts, apart):
+    def _fit(self, parts, k, dim, dtype, threads, large):
+        views = [part.view for part in parts]
+        apart = large and all(map(is_written, views))
+        scratch, buffers = self._scratch_of(views, k, dim, dtype, threads, apart)
+        for part, own in zip(parts, scratch):
+            part.give(own)
+        sharing = [part for part in parts if part.view.mode >= ADD]
+        sharing = [[part] for part in sharing] if apart else [sharing] if sharing else []
+        late = any(map(answers_first, views))
+        return Fitted(buffers, threads, rows_in_tile(dim), parts, sharing, late)
+
+    def _scratch_of(self, views, k, dim, dtype, threads, apart):
         """Scratch memory of each view, and of the tiles of all."""
         array, depths = self.array, [len(view.constants) for view in views]
-        owners = max((owners_of_cells(d, parts) for d in (sum(depths), *depths)), default=1)
+        owners = max((owners_of_cells(d, threads) for d in (sum(depths), *depths)), default=1)
         written = [k * dim * is_written(view) for view in views]
         changes = array("change", (max(written, default=0) if apart else sum(written),), dtype)
         scratch = []
@@ -78,13 +85,14 @@ class Workspace:
             first = 0 if apart else sum(written[:number])
             counted = len(view.cells) if view.mode == BUCKET else 0
             own = (
-                array(("slots", number), (depth, k), np.int64),
+                None if view.slots is None else array(("slots", number), (depth, k), np.int64),
                 array(("signs", number), (depth, k), np.int8),
                 changes[first : first + written[number]],
                 array(("picked", number), (depth * owners, CHUNK), np.int64),
                 array(("active rows", number), (counted,), np.int32),
             )
             scratch.append(own)
-        runs = 2 + len(views) + max(depths, default=0)
-        shape = parts, runs, dim * rows_in_tile(dim)
+        codes = 2 * any(view.mode == CODES for view in views)
+        runs = 2 + len(views) + max([codes, *depths])
+        shape = threads, runs, dim * rows_in_tile(dim)
         return scratch, array("buffers", shape, dtype)
