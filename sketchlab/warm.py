@@ -59,7 +59,7 @@ def _compiled():
 
 def _of(name, dtype):
     """An optimizer with every combination of kinds of stores."""
-    make, table = getattr(sl, name), np.zeros((8, 2), dtype)
+    make, table = getattr(sl, name), np.zeros((64, 2), dtype)
     moments = [moment.name for moment in make(table, 0.1).rule.moments if moment.name in _KINDS]
     for stores in product(*(_KINDS[moment] for moment in moments)):
         yield make(table, 0.1, **dict(zip(moments, stores)))
@@ -70,7 +70,7 @@ def _of(name, dtype):
 
 def _take_steps(optimizer):
     """Of all rows; of some in order, and in any order, repeated; of enough for all threads."""
-    for rows in (range(8), [1, 3], [3, 1, 3], np.zeros(_MANY, np.int64)):
+    for rows in (range(64), [1, 3], [3, 1, 3], np.zeros(_MANY, np.int64)):
         optimizer.step(np.ones((len(rows), 2), optimizer.dtype), rows=rows)
     optimizer.step(np.ones_like(optimizer.table))
 
