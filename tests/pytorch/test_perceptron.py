@@ -9,7 +9,8 @@ from analysis.experiments import dense_layers as experiment
 from analysis.training import digits
 from analysis.training.perceptron import Perceptron, loss_and_error
 from analysis.training.variants import Variant
-from sketchlab.stores import arithmetic
+from sketchlab.kernels.cpu import parts
+from sketchlab.stores.rank1 import Rank1Store
 
 pytest.importorskip("sklearn", reason="scikit-learn of the extra `data` is not installed")
 
@@ -98,13 +99,17 @@ def test_divergence_is_reported():
     assert run(*view("Momentum exact"), rate=1e4)["diverged"]
 
 
+class Faint(parts.RankOnePart):
+    """A part whose store answers next to nothing."""
+
+    def look(self, moment):
+        return super().look(moment)._replace(multiplier=self.number(1e-8))
+
+
 def test_a_store_that_adds_nothing_shows(monkeypatch):
     """Without a second moment, RMSprop's steps are thousands of times too long."""
     chosen = view("RMSprop NMF")
     assert run(*chosen)["accuracy"] > 0.9
-    monkeypatch.setattr(
-        "sketchlab.stores.rank1.outer_estimate",
-        lambda *given: 1e-8 * arithmetic.outer_estimate(*given),
-    )
+    monkeypatch.setitem(parts._KNOWN, Rank1Store, Faint)
     broken = digits.measure(digits.settings(PLAN, chosen.variant, chosen.block, 8e-3, 1))
     assert broken["diverged"] or broken["accuracy"] < 0.8
