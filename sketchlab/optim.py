@@ -2,13 +2,9 @@
 
 from sketchlab.annotations import Clip, Table
 from sketchlab.errors import ConfigurationError
+from sketchlab.hyper_parameters import checked_weight_decay, hyper_parameter
 from sketchlab.kernels.interface import Backend
-from sketchlab.optimizer import (
-    Optimizer,
-    check_description,
-    checked_weight_decay,
-    hyper_parameter,
-)
+from sketchlab.optimizer import Optimizer
 from sketchlab.rules import (
     SHRUNKEN,
     WEIGHTED,
@@ -21,6 +17,7 @@ from sketchlab.rules import (
     check_feasible,
 )
 from sketchlab.stores import Dense, Store
+from sketchlab.stores.description import check_description
 from sketchlab.validation import checked_choice, checked_flag, checked_number
 
 __all__ = ["SGD", "AMSGrad", "Adagrad", "Adam", "Momentum", "Optimizer", "RMSprop"]

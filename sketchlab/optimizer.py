@@ -1,8 +1,8 @@
 """What all optimizers share: steps that are whole, state in and out, copies."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy, deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -10,41 +10,17 @@ import numpy as np
 
 from sketchlab import checkpoint
 from sketchlab.annotations import DType, FilePath, Rows, Table, Values
-from sketchlab.errors import ConfigurationError, InputError, TornStepError
+from sketchlab.errors import InputError, TornStepError
+from sketchlab.hyper_parameters import checked_weight_decay, hyper_parameter
 from sketchlab.interrupts import HeldInterrupt
 from sketchlab.kernels import make_backend
 from sketchlab.kernels.interface import Backend, Given
-from sketchlab.stores import Dense, Description, Store
+from sketchlab.stores import Dense, Store
+from sketchlab.stores.description import check_pairing
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import checked_number
 
-__all__ = ["Optimizer", "check_description", "checked_weight_decay", "hyper_parameter"]
-
-
-def hyper_parameter(name: str, doc: str, check: Callable[[Any], Any]) -> Any:
-    """A property over a number of the rule, which takes effect at the next step.
-
-    Parameters
-    ----------
-    name : str
-        Its field in the rule.
-    doc : str
-    check : callable
-        ``check(value)`` returns the value in the form that the rule keeps, or raises.
-    """
-
-    def get(self):
-        return getattr(self.rule, name)
-
-    def put(self, value):
-        self._rule = replace(self._rule, **{name: check(value)})
-
-    return property(get, put, doc=doc)
-
-
-def checked_weight_decay(value: float) -> float:
-    """`value`, when it is finite and at least 0."""
-    return checked_number("weight_decay", value, 0)
+__all__ = ["Optimizer"]
 
 
 @dataclass(slots=True)
@@ -122,7 +98,7 @@ class Optimizer:
         self._interrupt = HeldInterrupt()
         self.lr = lr
         for moment in rule.moments:
-            _check_pairing(self.name, moment, descriptions[moment.name])
+            check_pairing(self.name, moment, descriptions[moment.name])
         self._stores = {
             moment.name: self._backend.allocate(
                 descriptions[moment.name], *map(int, self._view.shape), self.dtype
@@ -405,26 +381,3 @@ class Optimizer:
         numbers = "".join(f", {name}={value}" for name, value in given.items() if value != Dense())
         torn = ", torn" if self._progress.torn else ""
         return f"<{self.name} on {tuple(self._table.shape)}, lr={self._lr}{numbers}{torn}>"
-
-
-def _check_pairing(name, moment, description):
-    check_description(moment.name, description)
-    if not moment.squared and not description.signed:
-        raise ConfigurationError(
-            f"{moment.name}={description!r}: {type(description).__name__} holds non-negative "
-            f"values, {name}'s {moment.name} is signed: use CountSketch or Dense"
-        )
-    if moment.squared and getattr(description, "shrink", False):
-        raise ConfigurationError(
-            f"{moment.name}={description!r}: shrink=True takes the noise of a first moment towards "
-            f"0, {name}'s {moment.name} must not come near it: use CountMinSketch, or shrink=False"
-        )
-
-
-def check_description(name, description):
-    """Refuse what is not the description of a store."""
-    if not isinstance(description, Description):
-        raise ConfigurationError(
-            f"{name}={description!r}: give a store such as sketchlab.Dense() or "
-            "sketchlab.CountSketch()"
-        )

@@ -177,7 +177,8 @@ def _by_threads(rows):
         times = {
             row["threads"]: row["ms"]
             for row in rows
-            if row["contender"] == name and (row["part"] == "base" or "thread" in row["part"])
+            if row["contender"] == name
+            and row["part"] in ("base", plan.threads_part(row["threads"]))
         }
         if 1 in times and len(times) > 1:
             gains = [f"{times[1] / times[count]:.2f} with {count}" for count in sorted(times)[1:]]

@@ -23,6 +23,7 @@ SWEPT = (
     "Adam exact", "Adam CS-MV global", "Adam CS-MV lazy", "RMSprop CMS global", SPARSE_ADAM,
 )  # fmt: skip
 _REPEATS = {"quick": 15, "full": 30}
+_BASE_REPEATS = 50  # of the full form
 _FEWER = {"quick": 10, "full": 20}
 _SMALL_STEPS = 20  # one after the other
 _ZIPF = (680_000, 10**6)  # rows of a table and draws, of which a fifth are distinct
@@ -94,7 +95,7 @@ def _base(mode):
     """Every optimizer with every store; a run for each optimizer."""
     if mode == "quick":
         return [Run("base", (*_MAIN, *COMPACT), [BASE], _REPEATS[mode])]
-    return [Run("base", _family(family), [BASE], 50) for family in FAMILIES]
+    return [Run("base", _family(family), [BASE], _BASE_REPEATS) for family in FAMILIES]
 
 
 def _family(family):
@@ -113,12 +114,16 @@ def _dense(mode):
     return [Run("dense", (*ours, *sorted(torch)), [shape], _FEWER[mode])]
 
 
+def threads_part(count):
+    """The name of the part on as many threads."""
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
 def _by_threads(mode, cores):
     """The base shape on 1, 2, 4, … threads, as far as there are cores; all of them is the base."""
     contenders, count = _MAIN if mode == "full" else SWEPT, 1
     while count < cores:
-        name = f"{count} thread" if count == 1 else f"{count} threads"
-        yield Run(name, contenders, [BASE], _REPEATS[mode], threads=count)
+        yield Run(threads_part(count), contenders, [BASE], _REPEATS[mode], threads=count)
         count *= 2
 
 

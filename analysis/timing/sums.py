@@ -13,11 +13,11 @@ OURS, TORCH = "sketchlab", "torch, coalesce"
 
 
 def _ours(n):
-    backend = CPU()
+    backend, threads = CPU(), numba.get_num_threads()
 
     def prepare(rows, grads):
         def run():
-            distinct, sums, _ = backend.coalesce(n, rows, grads, False, numba.get_num_threads())
+            distinct, sums, _ = backend.coalesce(n, rows, grads, ascending=False, threads=threads)
             return distinct, sums
 
         return run

@@ -41,7 +41,7 @@ class OnHost(Backend):
         if rows is None:
             shapes = [shape, (n, dim)]
         else:
-            rows, ascending = self.checked_rows(rows, n)
+            rows, ascending = self.inspect_rows(rows, n)
             shapes = [(len(rows), *shape[1:]), (len(rows), dim)]
         grads = checked_values("grads", grads, shapes, table.dtype)
         largest = self.largest(grads) if check_finite or look else 0.0
@@ -51,8 +51,8 @@ class OnHost(Backend):
             grads = grads.copy()  # a part of the table would change while it is read
         return Given(grads, rows, largest, ascending)
 
-    def checked_rows(self, rows, n):
-        """Row numbers as `checked_rows` gives them, and whether they are known to ascend."""
+    def inspect_rows(self, rows, n):
+        """Row numbers, checked, and whether they are known to ascend."""
         return checked_rows(rows, n), False
 
     def largest(self, grads):

@@ -14,7 +14,15 @@ from sketchlab.hashing import MAX_ROWS
 from sketchlab.stores.live import LiveStore
 from sketchlab.validation import FLOATS, checked_count, checked_number
 
-__all__ = ["Clean", "Description", "Live", "Store", "decay_with_weights"]
+__all__ = [
+    "Clean",
+    "Description",
+    "Live",
+    "Store",
+    "check_description",
+    "check_pairing",
+    "decay_with_weights",
+]
 
 
 #: The live store that a description makes.
@@ -170,3 +178,27 @@ def _descendants(cls):
     for child in cls.__subclasses__():
         yield child
         yield from _descendants(child)
+
+
+def check_description(name, description):
+    """Refuse what is not the description of a store."""
+    if not isinstance(description, Description):
+        raise ConfigurationError(
+            f"{name}={description!r}: give a store such as sketchlab.Dense() or "
+            "sketchlab.CountSketch()"
+        )
+
+
+def check_pairing(name, moment, description):
+    """Refuse a description that cannot keep a moment of the optimizer `name`."""
+    check_description(moment.name, description)
+    if not moment.squared and not description.signed:
+        raise ConfigurationError(
+            f"{moment.name}={description!r}: {type(description).__name__} holds non-negative "
+            f"values, {name}'s {moment.name} is signed: use CountSketch or Dense"
+        )
+    if moment.squared and getattr(description, "shrink", False):
+        raise ConfigurationError(
+            f"{moment.name}={description!r}: shrink=True takes the noise of a first moment towards "
+            f"0, {name}'s {moment.name} must not come near it: use CountMinSketch, or shrink=False"
+        )

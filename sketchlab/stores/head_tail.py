@@ -141,6 +141,7 @@ class HeadTailStore(CellStore):
     # -- the head that is found while running --------------------------------------------------
 
     def touch(self, rows: Array, gain: float) -> None:
+        """Count the rows' touches, too, where the head is to be found by them."""
         super().touch(rows, gain)
         if self.touches is not None:
             self.touches[rows] += 1

@@ -222,10 +222,10 @@ depths_of, written_of = map(in_turn, (count_depths, count_written))
 def advance(late, rows, grads, source, buffers, parts, tile_rows, *fields):
     """One step x ← keep·x + gain·u of stores whose rows share cells.
 
-    `fields` are those of all views, one behind the other; a view without hash functions takes no
-    part. `grads[source[i]]` is the gradient of row number i. The number of parts only splits the
-    work. A first call finds the cells of all rows, and advances the stores that answer afterwards;
-    a `late` one advances those that had to answer before.
+    `fields` are those of their views, one behind the other, `grads[source[i]]` is the gradient of
+    row number i. The number of parts only splits the work. A first call finds the cells of all
+    rows, and advances the stores that answer afterwards; a `late` one advances those that had to
+    answer before.
     """
     if not late:
         for p in prange(parts):

@@ -13,11 +13,11 @@ import numpy as np
 from sketchlab.kernels.compile import told_if_long
 from sketchlab.kernels.cpu.advance import advance
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
-from sketchlab.kernels.cpu.look import PARTS, order_of, sum_few_squares, sum_squares
+from sketchlab.kernels.cpu.look import order_of, sum_few_squares, sum_squares
 from sketchlab.kernels.cpu.move import move
 from sketchlab.kernels.cpu.parts import Step, part_of
 from sketchlab.kernels.cpu.sorting import RADIX
-from sketchlab.kernels.cpu.threads import check_not_lost, one_at_a_time
+from sketchlab.kernels.cpu.threads import PARTS, check_not_lost, one_at_a_time
 from sketchlab.kernels.cpu.workspace import Workspace
 from sketchlab.kernels.host import OnHost
 from sketchlab.kernels.numba_private import count_threads, use_threads
@@ -42,8 +42,8 @@ class CPU(OnHost):
     def __reduce__(self):
         return CPU, ()  # scratch memory is not copied
 
-    def checked_rows(self, rows, n):
-        """Row numbers, and whether they ascend; see `OnHost.checked_rows`."""
+    def inspect_rows(self, rows, n):
+        """Row numbers, and whether they ascend; see `OnHost.inspect_rows`."""
         numbers = _writeable(row_numbers(rows))
         if not numbers.size:
             return numbers, True

@@ -8,20 +8,11 @@ from numba import prange
 from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
-from sketchlab.kernels.cpu.columns import largest_of, sum_of
+from sketchlab.kernels.cpu.columns import largest_of, sum_of, to_change, to_target
 from sketchlab.rules.arithmetic import higher, lower
-from sketchlab.stores.arithmetic import (
-    conservative_target,
-    contribution,
-    lazy_change,
-    outer_estimate,
-    smaller_bound,
-)
+from sketchlab.stores.arithmetic import outer_estimate, smaller_bound
 
-__all__ = ["PARTS", "add_changes", "raise_bounds", "read_factors"]
-
-#: Of the rows of a large step.
-PARTS = 32
+__all__ = ["add_changes", "raise_bounds", "read_factors"]
 
 
 @kernel
@@ -32,7 +23,7 @@ def add_changes(rows, grads, source, left, right, ratios, parts, squared, less, 
     ----------
     ratios : ndarray, (dim,)
         Column sums over their total: an answer is a row's sum times these. Filled in.
-    parts : ndarray, (PARTS, 2, dim)
+    parts : ndarray, (parts, 2, dim)
         Scratch.
     less, gain, most : number
         keep − 1 of the rows' estimates; gain; the largest number, at which sums end.
@@ -44,7 +35,8 @@ def add_changes(rows, grads, source, left, right, ratios, parts, squared, less, 
         part[:] = 0
         for i in range(k * p // count, k * (p + 1) // count):
             row = rows[i]
-            find_change(left[row, 0], ratios, grads[source[i]], squared, less, gain, change)
+            read_factors(left, ratios, True, rows, i, i + 1, change)
+            to_change(change, grads[source[i]], squared, less, gain)
             for c in range(change.size):
                 part[c] += change[c]
             left[row, 0] = saturated(left[row, 0] + sum_of(change), most)
@@ -71,39 +63,23 @@ def find_ratios(right, most, ratios):
         ratios[c] = outer_estimate(right.dtype.type(1), right[c], total)
 
 
-@register_jitable
-def find_change(row_sum, ratios, gradient, squared, less, gain, change):
-    """What a row's entries change by."""
-    for c in range(change.size):
-        added = contribution(squared, gain, gradient[c])
-        change[c] = lazy_change(row_sum * ratios[c], added, less)
-
-
 @kernel
 def raise_bounds(rows, grads, source, bounds, columns, parts, squared, gain):
     """One step of row bounds (n, 1) and column bounds (dim,), to the largest targets of rows.
 
-    `parts` (PARTS, 2, dim) is scratch.
+    `parts` (parts, 2, dim) is scratch.
     """
     k, count = rows.size, min(rows.size, parts.shape[0])
     for p in prange(count):
         part, targets = parts[p, 0], parts[p, 1]
         part[:] = 0
         for i in range(k * p // count, k * (p + 1) // count):
-            row = rows[i]
-            find_targets(bounds[row, 0], columns, grads[source[i]], squared, gain, targets)
+            read_factors(bounds, columns, False, rows, i, i + 1, targets)
+            to_target(targets, grads[source[i]], squared, gain)
             raise_to(part, targets)
-            bounds[row, 0] = largest_of(targets)
+            bounds[rows[i], 0] = largest_of(targets)
     for p in range(count):
         raise_to(columns, parts[p, 0])
-
-
-@register_jitable
-def find_targets(bound, columns, gradient, squared, gain, targets):
-    """What both bounds of a row's entries must at least be."""
-    for c in range(targets.size):
-        added = contribution(squared, gain, gradient[c])
-        targets[c] = conservative_target(smaller_bound(bound, columns[c]), added)
 
 
 @register_jitable

@@ -5,10 +5,7 @@ from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
 
-__all__ = ["PARTS", "order_of", "sum_few_squares", "sum_squares"]
-
-#: A fixed number, so that the sums do not depend on the number of threads.
-PARTS = 32
+__all__ = ["order_of", "sum_few_squares", "sum_squares"]
 
 
 @kernel(parallel=False)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sketchlab.kernels.cpu import factors, views
 from sketchlab.kernels.cpu.heads import count_touches
+from sketchlab.kernels.cpu.threads import PARTS
 from sketchlab.kernels.cpu.views import View, view_of_answers, view_of_cells
 from sketchlab.stores import CellStore
 from sketchlab.stores.arithmetic import contribution
@@ -193,7 +194,7 @@ class RankOnePart(Part):
     def look(self, moment):
         store = self.store
         self.most = np.finfo(store.dtype).max
-        self.parts = np.empty((factors.PARTS, 2, store.dim), store.dtype)
+        self.scratch = np.empty((PARTS, 2, store.dim), store.dtype)
         return view_of_answers(store.left[:, None])._replace(
             mode=views.RANK_ONE, common=np.zeros(store.dim, store.dtype)
         )
@@ -210,7 +211,7 @@ class RankOnePart(Part):
         store, number = self.store, self.number
         less = number(store.row_keep_less_one(keep))
         numbers = self.squared, less, number(gain), self.most
-        sums = self.view.cells, store.right, self.view.common, self.parts
+        sums = self.view.cells, store.right, self.view.common, self.scratch
         factors.add_changes(step.rows, step.grads, step.source, *sums, *numbers)
 
 
@@ -219,7 +220,7 @@ class BoundsPart(ScaledPart):
 
     def look(self, moment):
         store = self.store
-        self.parts = np.empty((factors.PARTS, 2, store.dim), store.dtype)
+        self.scratch = np.empty((PARTS, 2, store.dim), store.dtype)
         return view_of_answers(store.row_bounds[:, None])._replace(
             mode=views.BOUNDS, common=store.column_bounds
         )
@@ -232,7 +233,7 @@ class BoundsPart(ScaledPart):
         self._raise(step)
 
     def _raise(self, step):
-        bounds = self.view.cells, self.view.common, self.parts
+        bounds = self.view.cells, self.view.common, self.scratch
         gain = self.fields[GAIN]
         factors.raise_bounds(step.rows, step.grads, step.source, *bounds, self.squared, gain)
 

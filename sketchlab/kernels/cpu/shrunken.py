@@ -65,7 +65,7 @@ def squares(readings, start, stop):
 
 
 @register_jitable
-def part_of(view, i, past, measured):
+def trust_in(view, i, past, measured):
     """Which part of row number i's answer to trust, whose weight was `past`."""
     number = view.cells.dtype.type
     if view.slots[0, i] < view.heads:
@@ -108,7 +108,7 @@ def read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer)
         sign3 = number(signs[2, start])
         measured = squares_of_three(first, sign1, second, sign2, third, sign3)
         past = weights[rows[start]]
-        part = part_of(view, start, past, measured)
+        part = trust_in(view, start, past, measured)
         join_middle_of_three(
             first, sign1, second, sign2, third, sign3, part, gradient, gain, answer
         )
@@ -119,7 +119,7 @@ def read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer)
         begin, end = (i - start) * dim, (i - start + 1) * dim
         # the median has reordered the readings of each column, which their sums do not see
         past = weights[rows[i]]
-        part = part_of(view, i, past, squares(ordered, begin, end))
+        part = trust_in(view, i, past, squares(ordered, begin, end))
         row = answer[begin:end]
         join(part, gradient[begin:end], gain, row)
         scale = weighted_scale(one, full, joined(part, past, gain))

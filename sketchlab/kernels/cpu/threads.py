@@ -7,7 +7,11 @@ import numba
 
 from sketchlab.errors import BackendError
 
-__all__ = ["check_not_lost", "one_at_a_time"]
+__all__ = ["PARTS", "check_not_lost", "one_at_a_time"]
+
+#: Into how many parts a sum over many rows is divided: a fixed number, so that its bits do not
+#: depend on the number of threads.
+PARTS = 32
 
 _FORK_SAFE = "workqueue"
 

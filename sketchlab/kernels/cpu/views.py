@@ -16,7 +16,6 @@ __all__ = [
     "BUCKET",
     "CODES",
     "CONSERVATIVE",
-    "FIRST_ROWS",
     "GIVEN",
     "LARGEST",
     "LAZY",
@@ -46,7 +45,7 @@ GIVEN, OWN, LARGEST, ROW_MEAN, CODES, RANK_ONE, BOUNDS = range(7)
 ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN, MEANS = range(7, 13)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
-FIRST_ROWS = np.empty((2, 0), np.int64)
+_FIRST_ROWS = np.empty((2, 0), np.int64)
 _NO_HASHES = np.empty((0, 4), np.uint64)
 _NO_SLOTS, _NO_SIGNS = np.empty((0, 0), np.int64), np.empty((0, 0), np.int8)
 _NO_COUNTS, NO_CODES = np.empty(0, np.int32), np.empty((0, 0), np.uint8)
@@ -96,7 +95,7 @@ def view_of_answers(answers):
         signed=False,
         squared=False,
         heads=0,
-        residents=FIRST_ROWS,
+        residents=_FIRST_ROWS,
         width=0,
         block=0,
         variance=0.0,
@@ -193,7 +192,7 @@ def locate(view, rows, start, stop):
             signs[j, i] = 1
             if view.signed:
                 signs[j, i] = hashing.sign(row, constants[j, 2], constants[j, 3])
-    if constants.shape[0] > 0 and view.heads > 0:
+    if view.heads > 0:
         for i in range(start, stop):
             place = place_in_head(view.heads, view.residents, rows[i])
             if place >= 0:
