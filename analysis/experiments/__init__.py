@@ -6,9 +6,9 @@ from analysis.lab.found import found
 _FIRST = (
     "language-model", "recurrent-language-model", "wikitext-lstm", "lm1b-lstm", "gap-against-what",
     "gap-against-steps", "masked-language-model", "head-tail", "shrunken-moment", "shrinkage-forms",
-    "pairings", "pareto", "approximation-error", "cleaning", "power-law-curves", "dense-layers",
-    "extreme-classification", "batch-time", "memory", "many-classes", "store-map",
-    "first-moment-map", "speed", "cold-start", "gpu-speed",
+    "two-byte-cells", "two-byte-errors", "pairings", "pareto", "approximation-error", "cleaning",
+    "power-law-curves", "dense-layers", "extreme-classification", "batch-time", "memory",
+    "many-classes", "store-map", "first-moment-map", "speed", "cold-start", "gpu-speed",
 )  # fmt: skip
 
 EXPERIMENTS = found(__name__, __path__, "EXPERIMENT", _FIRST)

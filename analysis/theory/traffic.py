@@ -44,9 +44,11 @@ def least_bytes(stores, n, dim, k=None, itemsize=4):
     """
     stores, rows = list(stores), n if k is None else k
     readings = 2 if any(isinstance(store, _SHARED) for store in stores) else 1
-    numbers = rows * dim * (2 + readings)
-    numbers += sum(_numbers(store, n, dim, rows, itemsize) for store in stores)
-    return round(itemsize * numbers)
+    needed = itemsize * rows * dim * (2 + readings)
+    for store in stores:
+        size = itemsize if getattr(store, "cells", None) is None else 2
+        needed += size * _numbers(store, n, dim, rows, itemsize)
+    return round(needed)
 
 
 def least_bytes_of_sums(entries, distinct, dim, itemsize=4):
@@ -59,7 +61,7 @@ def least_bytes_of_sums(entries, distinct, dim, itemsize=4):
 
 @singledispatch
 def _numbers(store, n, dim, rows, itemsize):
-    """Numbers (of `itemsize` bytes) of a store that are read or written."""
+    """Numbers of a store that are read or written: of `itemsize` bytes, or of its cells' two."""
     raise TypeError(f"the bytes of a step with {store!r} have not been counted")
 
 

@@ -5,6 +5,7 @@ A contender is made for a table, ``contender.make(table)``, which gives ``prepar
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ class Contender(NamedTuple):
     """`stores` say what a step must move at least; `yardsticks` are those it is set beside.
 
     ``exact``: the same optimizer with exact state; ``plain``: the same sketch, lazily decayed;
+    ``four bytes``: the same stores with as many numbers, of four bytes;
     ``sparse torch`` and ``dense torch``: PyTorch's, for a sparse or dense step; ``unchecked``: the
     same optimizer without the check of gradients.
     """
@@ -114,6 +116,24 @@ _DENSE_TORCH = {
 }
 
 
+#: What is timed with cells of two bytes, too.
+FOUR_BYTES = (
+    "Momentum CS global", "RMSprop exact", "RMSprop CMS global", "RMSprop CMS conservative",
+    "Adam exact", "Adam CS-MV lazy", "Adam CS-MV global",
+)  # fmt: skip
+
+
+def in_two_bytes(name):
+    """The name of a contender with cells of two bytes."""
+    return f"{name}, 2 bytes"
+
+
+def _in_two_bytes(store):
+    """The store with as many numbers of two bytes: a sketch of half the size."""
+    smaller = {} if isinstance(store, sl.Dense) else {"compression": 2 * store.compression}
+    return replace(store, cells="bfloat16", **smaller)
+
+
 def _ours(family, stores, **options):
     """A contender of the library."""
 
@@ -180,8 +200,15 @@ def _library():
             yield f"{family} {name}", Contender(_ours(family, stores), stores, yardsticks)
 
 
+def _two_bytes():
+    for name in FOUR_BYTES:
+        family, kept = name.split(" ", 1)
+        stores = tuple(map(_in_two_bytes, FAMILIES[family][kept]))
+        yield in_two_bytes(name), Contender(_ours(family, stores), stores, {"four bytes": name})
+
+
 _ONE = (sl.Dense(),)
-CONTENDERS = dict(_library()) | {
+CONTENDERS = dict([*_library(), *_two_bytes()]) | {
     UNCHECKED: Contender(
         _ours("Adam", FAMILIES["Adam"]["CS-MV global"], check_finite=False),
         FAMILIES["Adam"]["CS-MV global"],

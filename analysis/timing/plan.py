@@ -10,14 +10,17 @@ from analysis.timing.cpu_contenders import (
     CHECKED,
     CONTENDERS,
     FAMILIES,
+    FOUR_BYTES,
     SPARSE_ADAM,
     UNCHECKED,
+    in_two_bytes,
     needs_torch,
 )
 from analysis.timing.sums import SUMMERS
 from analysis.timing.turns import COPIED, PARTS
 from sketchlab import Dense
 
+TWO_BYTES = "two bytes"
 BASE = (200_000, 256, 4_096)
 SWEPT = (
     "Adam exact", "Adam CS-MV global", "Adam CS-MV lazy", "RMSprop CMS global", SPARSE_ADAM,
@@ -67,6 +70,7 @@ def runs(mode, cores):
     """Return all runs of a mode, "quick" or "full", on a machine with as many cores."""
     return [
         *_base(mode),
+        _two_bytes(mode),
         *_dense(mode),
         *_by_threads(mode, cores),
         *_finite_check(mode),
@@ -102,6 +106,12 @@ def _family(family):
     ours = [f"{family} {name}" for name in FAMILIES[family]]
     torch = {CONTENDERS[name].yardsticks["sparse torch"] for name in ours}
     return (*ours, *sorted({SPARSE_ADAM} | torch))
+
+
+def _two_bytes(mode):
+    """Cells of two bytes beside as many of four."""
+    both = tuple(kind for name in FOUR_BYTES for kind in (name, in_two_bytes(name)))
+    return Run(TWO_BYTES, both, [BASE], _BASE_REPEATS if mode == "full" else _REPEATS[mode])
 
 
 def _dense(mode):

@@ -7,8 +7,13 @@ run's copy, or the growth from one size of a run to another.
 from itertools import pairwise
 from typing import NamedTuple
 
-from analysis.timing.cpu_contenders import CHECKED, SPARSE_ADAM
-from analysis.timing.plan import BASE, COMPACT
+from analysis.timing.cpu_contenders import (
+    CHECKED,
+    FOUR_BYTES,
+    SPARSE_ADAM,
+    in_two_bytes,
+)
+from analysis.timing.plan import BASE, COMPACT, TWO_BYTES
 from analysis.timing.sums import OURS
 
 EXACT, GLOBAL, LAZY = "Adam exact", "Adam CS-MV global", "Adam CS-MV lazy"
@@ -45,6 +50,7 @@ def judge(rows):
         *_beside_plain(find),
         *_conservative(find),
         *_compact(find),
+        *_two_bytes(find),
         *_dense(find),
         *_finite_check(find),
         *_growth_with_rows(find),
@@ -118,6 +124,12 @@ def _conservative(find):
 def _compact(find):
     for name, bound in _COMPACT.items():
         yield Target(f"{name}, time over that of {EXACT}", find.ratio(name, EXACT), bound)
+
+
+def _two_bytes(find):
+    for name in FOUR_BYTES:
+        value = find.value("of_four bytes", TWO_BYTES, in_two_bytes(name))
+        yield Target(f"{name}, cells of two bytes: time over that with four", value, 1)
 
 
 def _dense(find):

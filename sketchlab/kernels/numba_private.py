@@ -12,6 +12,7 @@ import pickle
 from functools import wraps
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -26,6 +27,7 @@ __all__ = [
     "TESTED",
     "Dispatcher",
     "KeptCode",
+    "by_bytes",
     "by_missing",
     "by_type",
     "class_of",
@@ -85,6 +87,21 @@ def by_missing(names, functions):
         return functions[tuple(isinstance(kind, types.NoneType) for kind in kinds)]
 
     return _chosen(missing, missing_in_type, overload_inlined)
+
+
+def by_bytes(other, two):
+    """Replace a function by `two`, where the first argument is of uint16, else by `other`.
+
+    That argument is an array or one number.
+    """
+
+    def wide(first):
+        return two if first.dtype == np.uint16 else other
+
+    def wide_in_type(first):
+        return two if getattr(first, "dtype", first) == types.uint16 else other
+
+    return _chosen(wide, wide_in_type, overload_inlined)
 
 
 def _chosen(in_python, compiled, overloaded):

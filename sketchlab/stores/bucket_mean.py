@@ -183,6 +183,7 @@ class BucketMean(SketchDescription[BucketMeanStore]):
     signed: ClassVar[bool] = False
     decay: ClassVar[str] = "global"
     clean: ClassVar[None] = None
+    cells: ClassVar[None] = None
     live: ClassVar[type] = BucketMeanStore
 
     width: int | None = None

@@ -10,6 +10,7 @@ the value of a cell is ``multiplier * cell``. Row weights, where they are kept, 
 too.
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from sketchlab.stores.arithmetic import (
 )
 from sketchlab.stores.scaled import ScaledStore, largest_contribution
 from sketchlab.stores.shrinkage import trust
+from sketchlab.stores.two_bytes import TWO_BYTES, rounding_for, widened
 
 if TYPE_CHECKING:
     from sketchlab.stores.description import Description
@@ -52,8 +54,10 @@ class CellStore(ScaledStore):
     Attributes
     ----------
     cells : ndarray, (depth, width, dim)
-        The table divided by `multiplier`.
+        The table divided by `multiplier`; of uint16 where a cell's numbers have two bytes.
     multiplier : float
+    rounding : Rounding or None
+        What rounds the numbers to two bytes.
     weights : ndarray, (n,), or None
         With row weights: Σ gain·keep^(t−s) over the steps s that touched the row, divided by
         `multiplier`.
@@ -83,7 +87,8 @@ class CellStore(ScaledStore):
         width: int,
     ) -> None:
         super().__init__(description, n, dim, dtype)
-        self.cells = zeros((depth, width, dim), dtype)
+        self.rounding = rounding_for(description, dim, dtype)
+        self.cells = zeros((depth, width, dim), dtype if self.rounding is None else TWO_BYTES)
         weighted = getattr(description, "row_weights", False)
         self.weights: Any = zeros((n,), dtype) if weighted else None
         self.full_weight = 0.0
@@ -141,19 +146,48 @@ class CellStore(ScaledStore):
         self.touch(rows, gain)
         slots, signs = self.slots(rows), self._factors(rows)
         signs[1:][slots[1:] < self.heads] = 0  # a row's own cell is changed once
-        cells = self.flat_cells
         if self.conservative:
-            np.maximum.at(cells, slots, conservative_target(self._read(rows), added))
+            target = conservative_target(self._read(rows), added)
+            self._change(np.maximum, rows, slots, np.stack(self.depth * [target]))
         elif self.decay == "global":
-            np.add.at(cells, slots, signs * added)
+            self._change(np.add, rows, slots, signs * added)
         elif self.decay == "lazy":
             change = lazy_change(self._read(rows), added, keep - 1.0)
-            np.add.at(cells, slots, signs * change)
+            self._change(np.add, rows, slots, signs * change)
         else:
-            touched, active_rows = np.unique(slots[signs[..., 0] != 0], return_counts=True)
+            self._change(np.add, rows, slots, signs * added, keep - 1.0)
+
+    def _change(self, join, rows, slots, values, keep_less_one=0.0):
+        """Join values (depth, k, dim) to the cells of rows, one row after the other.
+
+        Where `keep_less_one` is not 0, each cell decays before, once for each of its rows.
+        """
+        cells = self.flat_cells
+        if self.rounding is not None:
+            for slots_of_one, values_of_one in zip(slots, values):
+                self._change_rounded(join, rows, slots_of_one, values_of_one, keep_less_one)
+            return
+        if keep_less_one:
+            first = np.arange(self.depth)[:, None] == 0
+            touched, active_rows = np.unique(
+                slots[first | (slots >= self.heads)], return_counts=True
+            )
             active_rows = active_rows.astype(self.dtype)[:, None]
-            cells[touched] = active_cell(cells[touched], active_rows, keep - 1.0)
-            np.add.at(cells, slots, signs * added)
+            cells[touched] = active_cell(cells[touched], active_rows, keep_less_one)
+        join.at(cells, slots, values)
+
+    def _change_rounded(self, join, rows, slots, values, keep_less_one):
+        """The same in cells of two bytes, under one hash function: each joining is rounded."""
+        cells, left = self.flat_cells, np.arange(len(rows))
+        while len(left):
+            # of the rows that share a cell, the first
+            touched, first, count = np.unique(slots[left], return_index=True, return_counts=True)
+            now, numbers = left[first], widened(cells[touched])
+            if keep_less_one:
+                active_rows = count.astype(self.dtype)[:, None]
+                numbers = active_cell(numbers, active_rows, keep_less_one)
+            cells[touched] = self.rounding.round(join(numbers, values[now]), rows[now], touched)
+            left, keep_less_one = np.delete(left, first), 0.0
 
     def step(self, rows: Array, values: Array, keep: float, gain: float, squared: bool) -> Array:
         """Take a step by `advance`; what it answers to the rule, (k, dim).
@@ -193,6 +227,8 @@ class CellStore(ScaledStore):
     def begin_step(self, keep: float, gain: float) -> float:
         """Decay everything where the decay is global; the gain as the divided table needs it."""
         gain = super().begin_step(keep, gain)
+        if self.rounding is not None:
+            self.rounding.begin()
         if self.weights is not None:
             self.full_weight += gain
         return gain
@@ -233,7 +269,8 @@ class CellStore(ScaledStore):
 
     def _readings(self, rows):
         """What the divided table says of rows under each hash function, (depth, k, dim)."""
-        return self._factors(rows) * self.flat_cells[self.slots(rows)]
+        cells = self.flat_cells[self.slots(rows)]
+        return self._factors(rows) * (cells if self.rounding is None else widened(cells))
 
     def _trusted(self, rows):
         """The divided table's estimates (k, dim), and which part of each to trust, (k, 1).
@@ -253,10 +290,33 @@ class CellStore(ScaledStore):
 
     # -- the multiplier ------------------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Fold the multiplier into the table, and into the weights."""
-        self.full_weight *= self.multiplier
-        super().settle()
+    def _split(self):
+        """What is left of the multiplier, and the factor that is folded in.
+
+        Into cells of two bytes only its power of two, which is exact.
+        """
+        if self.rounding is None or self.multiplier == 0:
+            return super()._split()
+        part, exponent = math.frexp(self.multiplier)
+        return 2 * part, math.ldexp(1.0, exponent - 1)
+
+    def _fold_in(self, factor):
+        self.full_weight *= factor
+        if self.rounding is None:
+            super()._fold_in(factor)
+            return
+        self._multiply_cells(factor)
+        if self.weights is not None:
+            self.weights *= self.dtype.type(factor)
+
+    def _multiply_cells(self, factor):
+        factor = self.dtype.type(factor)
+        if self.rounding is None:
+            self.cells *= factor
+        elif factor == 0:
+            self.cells.fill(0)
+        elif factor != 1:
+            self.rounding.rewrite(self.flat_cells, lambda cells, _: factor * cells)
 
     def scale(self, factor: float) -> Self:
         """Multiply the whole variable by a factor; returns the store.
@@ -272,7 +332,7 @@ class CellStore(ScaledStore):
             return super().scale(factor)
         factor = self._checked_factor(factor)
         self.settle()
-        self.cells *= self.dtype.type(factor)
+        self._multiply_cells(factor)
         return self
 
     # -- the table -----------------------------------------------------------------------------
@@ -284,7 +344,12 @@ class CellStore(ScaledStore):
 
     @property
     def table(self) -> Array:
-        """The table's values, (depth, width, dim); a view that is valid until the next step."""
+        """The table's values, (depth, width, dim); a view that is valid until the next step.
+
+        Of cells of two bytes a float32 copy.
+        """
+        if self.rounding is not None:
+            return self.dtype.type(self.multiplier) * widened(self.cells)
         self.settle()
         return self.cells
 
@@ -306,16 +371,26 @@ class CellStore(ScaledStore):
                 f"cannot merge {self!r}: row weights say how often a row was touched in one "
                 "stream, merge stores built without row_weights"
             )
-        return super().merge(other)
+        if self.rounding is None:
+            return super().merge(other)
+        self.settle()
+        share, added = self.dtype.type(other.multiplier / self.multiplier), other.flat_cells
+        self.rounding.rewrite(
+            self.flat_cells, lambda cells, part: cells + share * widened(added[part])
+        )
+        return self
 
     def signature(self) -> dict[str, Any]:
         """What two stores must share for their cells to mean the same."""
         depth, width, _ = self.cells.shape
-        return {**super().signature(), "depth": depth, "width": width}
+        kind = {} if self.rounding is None else {"cells": self.description.cells}
+        return {**super().signature(), "depth": depth, "width": width, **kind}
 
     def state(self) -> dict[str, Any]:
         """Everything that changes during a run, as numbers and the live arrays themselves."""
         more = {} if self.weights is None else {"full_weight": self.full_weight}
+        if self.rounding is not None:
+            more["writes"] = self.rounding.writes
         return super().state() | more
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -323,3 +398,5 @@ class CellStore(ScaledStore):
         super().restore(state)
         if self.weights is not None:
             self.full_weight = float(state["full_weight"])
+        if self.rounding is not None:
+            self.rounding.writes = int(state["writes"])

@@ -5,7 +5,7 @@ batch, with decay.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -60,6 +60,9 @@ class CountMinSketch(SketchDescription[CountMinStore]):
     seed : int
         Of the hash functions, 0 <= seed < 2**64.
     clean : Clean, optional
+    cells : {"bfloat16"}, optional
+        As for `CountSketch`. Each rounding keeps the expectation, so that an answer can lie below
+        the truth then, by units of the last place (1/128 of a number at most).
 
     Examples
     --------
@@ -78,7 +81,9 @@ class CountMinSketch(SketchDescription[CountMinStore]):
     conservative: bool = False
     seed: int = 0
     clean: Clean | None = None
+    cells: Literal["bfloat16"] | None = None
 
+    added_later: ClassVar[tuple[str, ...]] = ("cells",)
     live = CountMinStore
 
     def __post_init__(self):

@@ -1,7 +1,7 @@
 """Count-sketch: signed values, unbiased (Charikar, Chen, Farach-Colton 2002)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -53,6 +53,9 @@ class CountSketch(SketchDescription[CountSketchStore]):
     shrink : bool
         For a first moment: trust the sketch only as far as its hash functions agree. Implies row
         weights and global decay; needs depth 2 at least. See the notes.
+    cells : {"bfloat16"}, optional
+        Keep every number of the table in two bytes, rounded at random, without bias; float32
+        variables only. At equal `compression` there are twice as many buckets.
 
     Notes
     -----
@@ -96,7 +99,9 @@ class CountSketch(SketchDescription[CountSketchStore]):
     clean: Clean | None = None
     row_weights: bool | None = None
     shrink: bool = False
+    cells: Literal["bfloat16"] | None = None
 
+    added_later: ClassVar[tuple[str, ...]] = ("shrink", "cells")
     live = CountSketchStore
 
     def __post_init__(self):
@@ -124,11 +129,3 @@ class CountSketch(SketchDescription[CountSketchStore]):
                 f"decay={self.decay!r} with shrink=True: a shrunken sketch decays as a whole, use "
                 'decay="global" or leave it out'
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The description as plain strings and numbers, for files; see `from_dict`.
-
-        `shrink` only where it is set: files from before it existed stay readable.
-        """
-        plain = super().to_dict()
-        return plain if self.shrink else {k: value for k, value in plain.items() if k != "shrink"}

@@ -1,13 +1,13 @@
 """The exact variable: one cell a row."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from sketchlab.annotations import Array
 from sketchlab.stores.cells import CellStore
-from sketchlab.stores.description import Description, decay_with_weights
+from sketchlab.stores.description import CELLS, Description, decay_with_weights
 from sketchlab.validation import checked_choice, checked_flag
 
 __all__ = ["Dense"]
@@ -26,6 +26,8 @@ class Dense(Description["DenseStore"]):
         Correct the global decay by each row's own weight (one number a row): a row that is rarely
         touched then answers the weighted mean of its own gradients, not a value that has faded
         while nothing was said about it.
+    cells : {"bfloat16"}, optional
+        Keep every number in two bytes, rounded at random, without bias; float32 variables only.
 
     Examples
     --------
@@ -38,11 +40,15 @@ class Dense(Description["DenseStore"]):
 
     decay: Literal["lazy", "global"] | None = None
     row_weights: bool = False
+    cells: Literal["bfloat16"] | None = None
+
+    added_later: ClassVar[tuple[str, ...]] = ("cells",)
 
     def __post_init__(self):
         object.__setattr__(self, "row_weights", checked_flag("row_weights", self.row_weights))
         object.__setattr__(self, "decay", decay_with_weights(self.decay, self.row_weights))
         checked_choice("decay", self.decay, ("lazy", "global"))
+        checked_choice("cells", self.cells, CELLS)
 
     def _live(self, n, dim, dtype, zeros):
         return DenseStore(self, n, dim, dtype, zeros, depth=1, width=n)

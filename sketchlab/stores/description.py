@@ -15,6 +15,7 @@ from sketchlab.stores.live import LiveStore
 from sketchlab.validation import FLOATS, checked_count, checked_number
 
 __all__ = [
+    "CELLS",
     "Clean",
     "Description",
     "Live",
@@ -24,6 +25,9 @@ __all__ = [
     "decay_with_weights",
 ]
 
+
+#: How the numbers of cells are kept: as the variable's, or as what is named.
+CELLS = (None, "bfloat16")
 
 #: The live store that a description makes.
 Live = TypeVar("Live", bound=LiveStore, covariant=True)
@@ -65,6 +69,8 @@ class Description(Generic[Live]):
     signed: ClassVar[bool] = True
     #: Why the store cannot live on a device, and what to use there; None where it can.
     host_only: ClassVar[str | None] = None
+    #: Fields that files name only where they are set: those from before they existed stay readable.
+    added_later: ClassVar[tuple[str, ...]] = ()
 
     def _live(self, n, dim, dtype, zeros):
         """The store itself, allocated and zero."""
@@ -128,13 +134,17 @@ class Description(Generic[Live]):
         >>> CountSketch(depth=5).with_seed(7) == CountSketch(depth=5, seed=7)
         True
         >>> Dense().with_seed(7)
-        Dense(decay='lazy', row_weights=False)
+        Dense(decay='lazy', row_weights=False, cells=None)
         """
         return replace(self, seed=seed) if hasattr(self, "seed") else self  # type: ignore[call-arg]
 
     def to_dict(self) -> dict[str, Any]:
         """The description as plain strings and numbers, for files; see `from_dict`."""
-        return {"kind": type(self).__name__, **asdict(self)}
+        fields = asdict(self)
+        for name in self.added_later:
+            if not fields[name]:
+                del fields[name]
+        return {"kind": type(self).__name__, **fields}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Description[Any]":

@@ -330,6 +330,11 @@ class HeadTail(Description[HeadTailStore]):
             raise ConfigurationError(
                 f"tail={self.tail!r}: give sketchlab.CountSketch(...) or CountMinSketch(...)"
             )
+        if self.tail.cells is not None:
+            raise ConfigurationError(
+                f"tail={self.tail!r}: head and tail are one table, of the variable's own numbers; "
+                "leave cells out of the tail"
+            )
         if self.shrink:
             object.__setattr__(self, "row_weights", True)
         elif getattr(self.tail, "row_weights", False):

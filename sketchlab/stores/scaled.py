@@ -83,13 +83,20 @@ class ScaledStore(LiveStore):
 
     def settle(self) -> None:
         """Fold the multiplier into the arrays."""
+        self.multiplier, factor = self._split()
+        self._fold_in(factor)
+
+    def _split(self):
+        """What is left of the multiplier, and the factor that is folded in."""
+        return 1.0, self.multiplier
+
+    def _fold_in(self, factor):
         for name in self.divided:
             array = getattr(self, name)
-            if self.multiplier == 0:
+            if factor == 0:
                 array.fill(0)  # 0 · inf would be NaN
-            elif self.multiplier != 1:
-                array *= self.dtype.type(self.multiplier)
-        self.multiplier = 1.0
+            elif factor != 1:
+                array *= self.dtype.type(factor)
 
     def scale(self, factor: float) -> Self:
         """Multiply the whole store by a factor, in O(1); returns the store.

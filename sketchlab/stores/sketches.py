@@ -7,7 +7,8 @@ from sketchlab import hashing
 from sketchlab.annotations import Array, DType, Rows, Self, Zeros
 from sketchlab.errors import ConfigurationError
 from sketchlab.stores.cells import CellStore
-from sketchlab.stores.description import Clean, Description, Live
+from sketchlab.stores.description import CELLS, Clean, Description, Live
+from sketchlab.stores.two_bytes import widened
 from sketchlab.validation import checked_choice, checked_count, checked_number, checked_rows
 
 __all__ = ["SketchDescription", "SketchStore"]
@@ -33,6 +34,7 @@ class SketchDescription(Description[Live]):
         for name, value in plain.items():
             object.__setattr__(self, name, value)  # NumPy's numbers cannot be written to files
         checked_choice("decay", self.decay, DECAYS)
+        checked_choice("cells", self.cells, CELLS)
         if not isinstance(self.clean, (Clean, type(None))):
             raise ConfigurationError(
                 f"clean={self.clean!r}: give sketchlab.Clean(factor=..., every=...) or None"
@@ -42,7 +44,8 @@ class SketchDescription(Description[Live]):
         """Buckets for a variable of n rows: the given width, or what the compression leaves."""
         if self.width is not None:
             return self.width
-        return max(1, int(n / (self.compression * self.depth)))
+        per_number = 1 if self.cells is None else 2  # in the bytes of one
+        return max(1, int(n * per_number / (self.compression * self.depth)))
 
     def _live(self, n, dim, dtype, zeros):
         return self.live(self, n, dim, dtype, zeros, self.depth, self.width_for(n))
@@ -102,8 +105,10 @@ class SketchStore(CellStore):
 
     def folded(self) -> Array:
         """The table of cells with neighbouring buckets joined, (depth, width / 2, dim)."""
-        pairs = self.cells.reshape(self.depth, self.width // 2, 2, self.dim)
-        return pairs.max(axis=2) if self.conservative else pairs.sum(axis=2)
+        cells = self.cells if self.rounding is None else widened(self.cells)
+        pairs = cells.reshape(self.depth, self.width // 2, 2, self.dim)
+        folded = pairs.max(axis=2) if self.conservative else pairs.sum(axis=2)
+        return folded if self.rounding is None else self.rounding.round_all(folded)
 
     def signature(self) -> dict[str, Any]:
         """What two stores must share for their cells to mean the same."""

@@ -27,6 +27,7 @@ PAIRS = {
     "8 bit, rank 1": (sl.Quantized(), sl.Rank1()),
     "bucket, SM3": (sl.CountSketch(decay="bucket"), sl.SM3()),
     "exact, means": (sl.Dense(), sl.BucketMean(seed=4)),
+    "two bytes": (sl.CountSketch(cells="bfloat16"), sl.Dense(cells="bfloat16")),
 }
 SHAPES = [(ROWS, COLUMNS), (700, 2, 3), (5000,)]
 
@@ -85,6 +86,25 @@ def test_sketched_state_is_the_same_to_the_bit(name, dtype):
 def test_every_store_is_the_same_to_the_bit(pair):
     m, v = PAIRS[pair]
     assert_same_run(slt.Adam, {"lr": 0.01, "weight_decay": 0.1}, {"m": m, "v": v}, torch.float32)
+
+
+def test_two_byte_cells_go_on_from_a_file(tmp_path):
+    """They are written by ``torch.save``, read without pickle, and go on to the same bits."""
+    stores = {"m": sl.CountSketch(cells="bfloat16"), "v": sl.CountMinSketch(cells="bfloat16")}
+    whole, part = (torch.nn.Parameter(torch.zeros(ROWS, COLUMNS)) for _ in range(2))
+    one, other = (slt.Adam([parameter], **stores, min_numel=0) for parameter in (whole, part))
+    for step in range(8):
+        if step == 4:
+            torch.save((part.detach(), other.state_dict()), tmp_path / "state.pt")
+            values, state = torch.load(tmp_path / "state.pt", weights_only=True)
+            part = torch.nn.Parameter(values)
+            other = slt.Adam([part], **stores, min_numel=0)
+            other.load_state_dict(state)
+        for parameter, opt in ((whole, one), (part, other)):
+            parameter.grad = gradient(step, parameter)[0]
+            opt.step()
+    assert torch.equal(whole, part)
+    assert state["state"][0]["v.cells"].dtype == torch.uint16
 
 
 def test_clipped_rules_are_the_same_to_the_bit():

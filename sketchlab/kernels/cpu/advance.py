@@ -18,6 +18,7 @@ from sketchlab.kernels.cpu.columns import (
     to_change,
     to_target,
 )
+from sketchlab.kernels.cpu.numbers import number, put_in, randoms_of
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.tiles import gather, read_tile
 from sketchlab.kernels.cpu.views import (
@@ -96,7 +97,7 @@ def count_written(view, before):
 
 
 @register_jitable
-def change_cells(view, unit, late, owners, tile_rows, grads, source, start, stop):
+def change_cells(view, unit, late, owners, tile_rows, rows, grads, source, start, stop):
     """Make the changes of rows from `start` to `stop` in unit number `unit`, if it is the view's.
 
     Returns its number for the next view. A unit are one owner's cells under one hash function,
@@ -113,9 +114,9 @@ def change_cells(view, unit, late, owners, tile_rows, grads, source, start, stop
         count_rows(slots[:k], view.heads, j, owner, owners, view.active)
     mine = picked[: pick(slots, view.heads, j, owner, owners, start, stop, picked)]
     if tile_rows > 1:
-        change_short(view, slots, signs, mine, grads, source, changes)
+        change_short(view, slots, signs, mine, rows, grads, source, changes)
     else:
-        change_long(view, slots, signs, mine, grads, source, changes)
+        change_long(view, slots, signs, mine, rows, grads, source, changes)
     return unit - units
 
 
@@ -155,7 +156,7 @@ def pick(slots, heads, j, owner, owners, start, stop, picked):
 
 
 @register_jitable
-def change_long(view, slots, signs, picked, grads, source, change):
+def change_long(view, slots, signs, picked, rows, grads, source, change):
     """Change the cells of the picked rows, of many columns each."""
     cells, active, ahead = view.cells, view.active, rows_ahead(view.cells)
     written = is_written(view)
@@ -168,48 +169,51 @@ def change_long(view, slots, signs, picked, grads, source, change):
             else:
                 prefetch_row(grads, source[later])
         i = picked[e]
-        cell, sign = cells[slots[i]], cells.dtype.type(signs[i])
+        cell, sign = cells[slots[i]], grads.dtype.type(signs[i])
+        randoms = randoms_of(view, rows[i], slots[i])
         if view.mode == LAZY:
-            add_signed(cell, sign, change[i])
+            add_signed(cell, sign, change[i], randoms)
         elif view.mode == CONSERVATIVE:
-            raise_cell(cell, change[i])
+            raise_cell(cell, change[i], randoms)
         else:
             gain, gradient = sign * view.gain, grads[source[i]]
             if view.mode == BUCKET and active[slots[i]] > 0:
-                less = cell.dtype.type(active[slots[i]]) * view.keep_less_one
-                advance_own(cell, gradient, view.squared, less, gain)
+                less = grads.dtype.type(active[slots[i]]) * view.keep_less_one
+                advance_own(cell, gradient, view.squared, less, gain, randoms)
                 active[slots[i]] = 0
             else:
-                add_gradient(cell, gain, gradient, view.squared)
+                add_gradient(cell, gain, gradient, view.squared, randoms)
                 if view.mode == MEANS:
                     view.common[slots[i]] += view.gain
 
 
 @register_jitable
-def change_short(view, slots, signs, picked, grads, source, change):
+def change_short(view, slots, signs, picked, rows, grads, source, change):
     """Change the cells of the picked rows, of few columns each."""
     cells, squared, dim = view.cells, view.squared, view.cells.shape[1]
     active = view.active
     for e in range(picked.size):
         i = picked[e]
-        slot, sign = slots[i], cells.dtype.type(signs[i])
+        slot, sign = slots[i], grads.dtype.type(signs[i])
+        randoms = randoms_of(view, rows[i], slot)
         if view.mode == LAZY:
             for c in range(dim):
-                cells[slot, c] += sign * change[i, c]
+                put_in(cells, slot, c, number(cells[slot, c]) + sign * change[i, c], randoms)
         elif view.mode == CONSERVATIVE:
             for c in range(dim):
-                cells[slot, c] = higher(cells[slot, c], change[i, c])
+                put_in(cells, slot, c, higher(number(cells[slot, c]), change[i, c]), randoms)
         else:
             gain, given = sign * view.gain, source[i]
             if view.mode == BUCKET and active[slot] > 0:
-                less = cells.dtype.type(active[slot]) * view.keep_less_one
+                less = grads.dtype.type(active[slot]) * view.keep_less_one
                 for c in range(dim):
                     u = contribution(squared, gain, grads[given, c])
-                    cells[slot, c] = own_cell(cells[slot, c], u, less)
+                    put_in(cells, slot, c, own_cell(number(cells[slot, c]), u, less), randoms)
                 active[slot] = 0
             else:
                 for c in range(dim):
-                    cells[slot, c] += contribution(squared, gain, grads[given, c])
+                    u = contribution(squared, gain, grads[given, c])
+                    put_in(cells, slot, c, number(cells[slot, c]) + u, randoms)
                 if view.mode == MEANS:
                     view.common[slot] += view.gain
 
@@ -244,5 +248,14 @@ def advance(late, rows, grads, source, buffers, parts, tile_rows, *fields):
             stop = min(start + at_once, rows.size)
             for unit in range(p, units, parts):
                 change_all(
-                    grouped(fields), unit, late, owners, tile_rows, grads, source, start, stop
+                    grouped(fields),
+                    unit,
+                    late,
+                    owners,
+                    tile_rows,
+                    rows,
+                    grads,
+                    source,
+                    start,
+                    stop,
                 )

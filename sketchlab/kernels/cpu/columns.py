@@ -7,6 +7,7 @@ behind the other.
 
 from numba.extending import register_jitable
 
+from sketchlab.kernels.cpu.numbers import number, put
 from sketchlab.rules.arithmetic import higher, lower
 from sketchlab.stores.arithmetic import (
     conservative_target,
@@ -21,9 +22,11 @@ __all__ = [
     "add_signed",
     "advance_own",
     "combine",
+    "copy_to",
     "largest_of",
     "least_of_three",
     "middle_of_three",
+    "put_all",
     "raise_cell",
     "raise_scaled",
     "sum_of",
@@ -36,7 +39,7 @@ __all__ = [
 def combine(median, depth, ordered, answer):
     """One answer from the values under each of `depth` hash functions, which are reordered."""
     if not median:
-        copy_signed(ordered[0], 1, answer)
+        copy_to(ordered[0], answer)
         for j in range(1, depth):
             keep_lower(ordered[j], answer)
     elif depth == 3:
@@ -71,11 +74,10 @@ def largest_of(values):
 
 
 @register_jitable
-def copy_signed(cell, sign, target):
-    """A cell times a sign."""
-    sign = cell.dtype.type(sign)
+def copy_to(values, target):
+    """The values themselves; of a cell, what its numbers stand for."""
     for c in range(target.size):
-        target[c] = sign * cell[c]
+        target[c] = number(values[c])
 
 
 @register_jitable
@@ -89,16 +91,20 @@ def keep_lower(cell, answer):
 def least_of_three(first, second, third, answer):
     """The smallest of three values."""
     for c in range(answer.size):
-        answer[c] = lower(third[c], lower(second[c], first[c]))
+        answer[c] = lower(number(third[c]), lower(number(second[c]), number(first[c])))
 
 
 @register_jitable
 def middle_of_three(first, sign1, second, sign2, third, sign3, answer):
     """The median of three signed values."""
-    sign1, sign2 = first.dtype.type(sign1), first.dtype.type(sign2)
-    sign3 = first.dtype.type(sign3)
+    one, two, three = (
+        answer.dtype.type(sign1),
+        answer.dtype.type(sign2),
+        answer.dtype.type(sign3),
+    )
     for c in range(answer.size):
-        answer[c] = median_of_three(sign1 * first[c], sign2 * second[c], sign3 * third[c])
+        a, b, d = one * number(first[c]), two * number(second[c]), three * number(third[c])
+        answer[c] = median_of_three(a, b, d)
 
 
 @register_jitable
@@ -134,28 +140,36 @@ def to_target(answer, gradient, squared, gain):
 
 
 @register_jitable
-def add_signed(cell, sign, change):
+def add_signed(cell, sign, change, randoms):
     """Add a change, with the row's sign, to one of its cells."""
     for c in range(cell.size):
-        cell[c] += sign * change[c]
+        put(cell, c, number(cell[c]) + sign * change[c], randoms)
 
 
 @register_jitable
-def add_gradient(cell, gain, gradient, squared):
+def add_gradient(cell, gain, gradient, squared, randoms):
     """Add a gradient's contribution to a cell; `gain` carries the sign."""
     if squared:
         for c in range(cell.size):
-            cell[c] += contribution(True, gain, gradient[c])
+            put(cell, c, number(cell[c]) + contribution(True, gain, gradient[c]), randoms)
     else:
         for c in range(cell.size):
-            cell[c] += contribution(False, gain, gradient[c])
+            put(cell, c, number(cell[c]) + contribution(False, gain, gradient[c]), randoms)
 
 
 @register_jitable
-def raise_cell(cell, target):
+def put_all(cell, values, randoms):
+    """Put values into a cell; they then are what it holds."""
+    for c in range(cell.size):
+        put(cell, c, values[c], randoms)
+        values[c] = number(cell[c])
+
+
+@register_jitable
+def raise_cell(cell, target, randoms):
     """Raise a cell to at least a target."""
     for c in range(cell.size):
-        cell[c] = higher(cell[c], target[c])
+        put(cell, c, higher(number(cell[c]), target[c]), randoms)
 
 
 @register_jitable
@@ -166,14 +180,16 @@ def raise_scaled(cell, values, scale):
 
 
 @register_jitable
-def advance_own(cell, gradient, squared, keep_less_one, gain):
+def advance_own(cell, gradient, squared, keep_less_one, gain, randoms):
     """Decay a cell and add a gradient's contribution; `gain` carries the sign.
 
     Each of the rows that decay a cell takes its (keep - 1): `keep_less_one` times their number.
     """
     if squared:
         for c in range(cell.size):
-            cell[c] = own_cell(cell[c], contribution(True, gain, gradient[c]), keep_less_one)
+            u = contribution(True, gain, gradient[c])
+            put(cell, c, own_cell(number(cell[c]), u, keep_less_one), randoms)
     else:
         for c in range(cell.size):
-            cell[c] = own_cell(cell[c], contribution(False, gain, gradient[c]), keep_less_one)
+            u = contribution(False, gain, gradient[c])
+            put(cell, c, own_cell(number(cell[c]), u, keep_less_one), randoms)

@@ -9,7 +9,13 @@ from sketchlab.kernels.cpu.compact import advance_codes, advance_row_means, read
 from sketchlab.kernels.cpu.factors import read_factors
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.shrunken import read_shrunken
-from sketchlab.kernels.cpu.tiles import gather, read_tile, scatter
+from sketchlab.kernels.cpu.tiles import (
+    gather,
+    gather_rounded,
+    read_tile,
+    scatter,
+    scatter_rounded,
+)
 from sketchlab.kernels.cpu.views import (
     ADD,
     BOUNDS,
@@ -65,9 +71,20 @@ def read_own(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     if view.mode == LARGEST:
         raise_scaled(answer, previous[1], previous[2])
     else:
-        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
+        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
     if tile_rows > 1:
         scatter(answer, cells, rows, start, stop)
+    return number + 1, answer, scale_of(view, rows, start, stop, answer)
+
+
+@inlined
+def read_own_rounded(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """The same of cells whose numbers have two bytes."""
+    number = previous[0]
+    answer = buffer[number, : gradient.size]
+    gather_rounded(view.cells, rows, start, stop, answer)
+    advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
+    scatter_rounded(answer, view, rows, start, stop)
     return number + 1, answer, scale_of(view, rows, start, stop, answer)
 
 
@@ -79,7 +96,7 @@ def read_hashed(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
     read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
     if view.mode == BUCKET:
-        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain)
+        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
     return number + 1, answer, scale_of(view, rows, start, stop, answer)
 
 
@@ -112,7 +129,7 @@ def prefetch_moment(view, previous, rows, i):
     """Ask for what is kept of row number i."""
 
 
-@by_kind(read_own, read_hashed, read_other)
+@by_kind(read_own, read_hashed, read_other, read_own_rounded)
 def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     """Read the answers of a tile; what is kept of its rows alone advances first.
 

@@ -24,10 +24,10 @@ from sketchlab.stores.sm3 import SM3Store
 __all__ = ["Part", "Step", "part_of"]
 
 # places in a view of what a step fills in
-CELLS, RESIDENTS, KEEP_LESS_ONE, GAIN, MULTIPLIER, FULL = map(
-    View._fields.index, ("cells", "residents", "keep_less_one", "gain", "multiplier", "full")
+_FILLED_IN = "cells", "residents", "codes", "keep_less_one", "gain", "multiplier", "full", "key"
+CELLS, RESIDENTS, CODES, KEEP_LESS_ONE, GAIN, MULTIPLIER, FULL, KEY = map(
+    View._fields.index, _FILLED_IN
 )
-CODES = View._fields.index("codes")
 
 
 class Step(NamedTuple):
@@ -92,7 +92,7 @@ class ScaledPart(Part):
 
     def __init__(self, store, moment):
         super().__init__(store, moment)
-        self.fades = store.decay == "global"
+        self.changes = store.decay == "global"
         self.filled_in = None
 
     def give(self, scratch):
@@ -110,11 +110,15 @@ class ScaledPart(Part):
         fields[KEEP_LESS_ONE] = number(store.row_keep_less_one(keep))
         fields[MULTIPLIER] = number(store.multiplier)
         # the numbers of a step stay what they are, unless the store fades as a whole
-        self.filled_in = None if self.fades else numbers
+        self.filled_in = None if self.changes else numbers
 
 
 class CellPart(ScaledPart):
     """The part of a store made of cells."""
+
+    def __init__(self, store, moment):
+        super().__init__(store, moment)
+        self.changes |= store.rounding is not None  # by the numbers that it is rounded by
 
     def look(self, moment):
         self.cells = self.store.cells
@@ -130,6 +134,8 @@ class CellPart(ScaledPart):
     def begin(self, step, keep, gain):
         super().begin(step, keep, gain)
         store = self.store
+        if store.rounding is not None:
+            self.fields[KEY] = np.uint64(store.rounding.key)
         if store.heads:
             self.fields[RESIDENTS] = store.ordered
         if store.touches is not None:

@@ -6,6 +6,7 @@ See `CellStore.shrunken_answers`.
 import numpy as np
 from numba.extending import register_jitable
 
+from sketchlab.kernels.cpu.numbers import number
 from sketchlab.kernels.cpu.tiles import read_tile
 from sketchlab.stores.arithmetic import (
     contribution,
@@ -24,9 +25,11 @@ _SMALL, _LARGE = 1e-30, 1e30
 
 
 @register_jitable
-def squares_of_three(first, sign1, second, sign2, third, sign3):
-    """The square of the mean of three signed runs, and the mean of their squares."""
-    share = first.dtype.type(1 / 3)
+def squares_of_three(share, first, sign1, second, sign2, third, sign3):
+    """The square of the mean of three signed runs, and the mean of their squares.
+
+    `share` is 1/3.
+    """
     found = sums_of_three(first, share * sign1, second, share * sign2, third, share * sign3)
     square_of_mean, mean_square = np.float64(found[0]), np.float64(found[1])
     if not _SMALL < mean_square < _LARGE:
@@ -41,7 +44,8 @@ def sums_of_three(first, share1, second, share2, third, share3):
     """The same, in the type of the shares, which are 1/3 with the signs."""
     square_of_mean = total = share1 - share1
     for c in range(first.size):
-        a, b, d = share1 * first[c], share2 * second[c], share3 * third[c]
+        a, b = share1 * number(first[c]), share2 * number(second[c])
+        d = share3 * number(third[c])
         mean = a + b + d
         square_of_mean += mean * mean
         total += a * a + b * b + d * d
@@ -67,19 +71,20 @@ def squares(readings, start, stop):
 @register_jitable
 def trust_in(view, i, past, measured):
     """Which part of row number i's answer to trust, whose weight was `past`."""
-    number = view.cells.dtype.type
+    part = view.weights.dtype.type
     if view.slots[0, i] < view.heads:
-        return number(1)
+        return part(1)
     if past == 0:
-        return number(0)  # never touched: what is read is noise
-    return number(trusted_part(view.variance, view.constants.shape[0], *measured))
+        return part(0)  # never touched: what is read is noise
+    return part(trusted_part(view.variance, view.constants.shape[0], *measured))
 
 
 @register_jitable
 def join_middle_of_three(first, sign1, second, sign2, third, sign3, part, gradient, gain, answer):
     """Join the trusted part of a median with a gradient."""
     for c in range(answer.size):
-        median = median_of_three(sign1 * first[c], sign2 * second[c], sign3 * third[c])
+        a, b, d = sign1 * number(first[c]), sign2 * number(second[c]), sign3 * number(third[c])
+        median = median_of_three(a, b, d)
         answer[c] = joined(part, median, contribution(False, gain, gradient[c]))
 
 
@@ -99,14 +104,13 @@ def read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer)
     """
     cells, dim, gain = view.cells, view.cells.shape[1], view.gain
     slots, signs, full, weights = view.slots, view.signs, view.full, view.weights
-    number = cells.dtype.type
-    one = number(1)
+    to = weights.dtype.type
+    one = to(1)
     if view.constants.shape[0] == 3 and tile_rows == 1:
         first, second = cells[slots[0, start]], cells[slots[1, start]]
         third = cells[slots[2, start]]
-        sign1, sign2 = number(signs[0, start]), number(signs[1, start])
-        sign3 = number(signs[2, start])
-        measured = squares_of_three(first, sign1, second, sign2, third, sign3)
+        sign1, sign2, sign3 = to(signs[0, start]), to(signs[1, start]), to(signs[2, start])
+        measured = squares_of_three(to(1 / 3), first, sign1, second, sign2, third, sign3)
         past = weights[rows[start]]
         part = trust_in(view, start, past, measured)
         join_middle_of_three(

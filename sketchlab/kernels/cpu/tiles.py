@@ -7,9 +7,16 @@ many of them as fill a buffer in the nearest cache.
 
 from numba.extending import register_jitable
 
-from sketchlab.kernels.cpu.columns import combine, least_of_three, middle_of_three
+from sketchlab.kernels.cpu.columns import (
+    combine,
+    copy_to,
+    least_of_three,
+    middle_of_three,
+    put_all,
+)
+from sketchlab.kernels.cpu.numbers import number, randoms_of
 
-__all__ = ["gather", "read_tile", "rows_in_tile", "scatter"]
+__all__ = ["gather", "gather_rounded", "read_tile", "rows_in_tile", "scatter", "scatter_rounded"]
 
 _LONG_ROW = 16  # columns: from here on a row is a tile
 _NUMBERS = 512  # of a tile of several rows, about
@@ -46,6 +53,24 @@ def scatter(tile, table, rows, start, stop):
 
 
 @register_jitable
+def gather_rounded(cells, rows, start, stop, tile):
+    """Copy rows number `start` to `stop`, of cells of two bytes, into a tile."""
+    dim = cells.shape[1]
+    for i in range(start, stop):
+        first = (i - start) * dim
+        copy_to(cells[rows[i]], tile[first : first + dim])
+
+
+@register_jitable
+def scatter_rounded(tile, view, rows, start, stop):
+    """Copy a tile back into cells of two bytes, one for each row; it then is what they hold."""
+    cells, dim = view.cells, view.cells.shape[1]
+    for i in range(start, stop):
+        row, first = rows[i], (i - start) * dim
+        put_all(cells[row], tile[first : first + dim], randoms_of(view, row, row))
+
+
+@register_jitable
 def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     """The answers of rows number `start` to `stop`, as the divided table gives them.
 
@@ -65,8 +90,8 @@ def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     for j in range(depth):
         place = 0
         for i in range(start, stop):
-            slot, sign = slots[j, i], cells.dtype.type(signs[j, i])
+            slot, sign = slots[j, i], answer.dtype.type(signs[j, i])
             for c in range(dim):
-                ordered[j, place] = sign * cells[slot, c]
+                ordered[j, place] = sign * number(cells[slot, c])
                 place += 1
     combine(view.signed, depth, ordered, answer)

@@ -45,6 +45,7 @@ GIVEN, OWN, LARGEST, ROW_MEAN, CODES, RANK_ONE, BOUNDS = range(7)
 ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN, MEANS = range(7, 13)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
+_BOTH = True, False
 _FIRST_ROWS = np.empty((2, 0), np.int64)
 _NO_HASHES = np.empty((0, 4), np.uint64)
 _NO_SLOTS, _NO_SIGNS = np.empty((0, 0), np.int64), np.empty((0, 0), np.int8)
@@ -59,6 +60,7 @@ class View(NamedTuple):
     """
 
     cells: np.ndarray  # (cells, dim); (n, 1) or (n, blocks) of a number a row, or a block
+    randoms: np.ndarray | None  # that numbers of two bytes are rounded by; None of others
     constants: np.ndarray  # (depth, 4), of the hash functions; (0, 4) without
     mode: int
     signed: bool  # values have either sign, and a sketch's answers are medians; else minima
@@ -75,6 +77,7 @@ class View(NamedTuple):
     gain: np.floating
     multiplier: np.floating
     full: np.floating  # the weight of a row that every step touches
+    key: np.uint64  # of the step, for these random numbers
     slots: np.ndarray | None  # (depth, k): the cells of every row; None: see `by_kind`
     signs: np.ndarray  # (depth, k)
     change: np.ndarray  # (k · dim,) of a lazy or conservative moment
@@ -90,6 +93,7 @@ def view_of_answers(answers):
     zero, one = answers.dtype.type(0), answers.dtype.type(1)
     return View(
         answers,
+        None,
         _NO_HASHES,
         GIVEN,
         signed=False,
@@ -106,6 +110,7 @@ def view_of_answers(answers):
         gain=zero,
         multiplier=one,
         full=zero,
+        key=np.uint64(0),
         slots=_NO_SLOTS,
         signs=_NO_SIGNS,
         change=_NONE[answers.dtype],
@@ -116,7 +121,7 @@ def view_of_answers(answers):
 
 def view_of_cells(store, moment):
     """The view of a store made of cells."""
-    view = view_of_answers(store.flat_cells)
+    view = _view_of_numbers(store)
     if store.weights is not None:
         view = view._replace(weights=store.weights)
     if store.private:
@@ -134,6 +139,14 @@ def view_of_cells(store, moment):
     )
 
 
+def _view_of_numbers(store):
+    """A view of a store's cells, for computing in the store's dtype."""
+    if store.rounding is None:
+        return view_of_answers(store.flat_cells)
+    view = view_of_answers(np.empty((0, 0), store.dtype))
+    return view._replace(cells=store.flat_cells, randoms=store.rounding.numbers)
+
+
 def _mode(store):
     """How the cells of a sketch change."""
     if store.shrunken:
@@ -141,15 +154,18 @@ def _mode(store):
     return CONSERVATIVE if store.conservative else _MODES[store.decay]
 
 
-def by_kind(own, hashed, other):
+def by_kind(own, hashed, other, own_rounded=None):
     """A decorator: the function for a view's kind takes the place of the decorated one.
 
-    Three kinds of views have types of their own, by what is None in them, so that a kernel is
-    compiled for those alone that it is given: rows with cells of their own (neither slots nor
-    codes), the cells of a sketch (no codes), and all others.
+    Kinds of views have types of their own, by what is None in them, so that a kernel is compiled
+    for those alone that it is given: rows with cells of their own (neither slots nor codes), the
+    cells of a sketch (no codes), and all others; `own_rounded` is for rows whose own cells have
+    numbers of two bytes (with random numbers).
     """
-    kinds = {(True, True): own, (False, True): hashed, (False, False): other}
-    return by_missing(("slots", "codes"), kinds)
+    kinds = {(True, True): (own, own_rounded or own), (False, True): 2 * (hashed,)}
+    kinds[False, False] = 2 * (other,)
+    functions = {(*kind, randoms): kinds[kind][not randoms] for kind in kinds for randoms in _BOTH}
+    return by_missing(("slots", "codes", "randoms"), functions)
 
 
 def grouped(fields):

@@ -9,7 +9,14 @@ from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.advance import change_at, changed
 from sketchlab.kernels.cuda.loops import column_step, first_column, first_row, row_step
 from sketchlab.kernels.cuda.sorting import KEYS
-from sketchlab.kernels.cuda.views import has_cell, sign_of, slot_of
+from sketchlab.kernels.cuda.views import (
+    has_cell,
+    number_of,
+    rounded_at,
+    sign_of,
+    slot_of,
+    stored_of,
+)
 from sketchlab.stores.arithmetic import active_cell
 
 __all__ = ["CellKeys", "change_owned_cells"]
@@ -61,9 +68,9 @@ def change_owned_cells(source, view, active, items, grads, slots, order, bucket,
             end = e + 1
             while end < slots.size and slots[end] == slot:
                 end += 1
-            active_rows = cells.dtype.type(end - e)
+            active_rows = np.float32(end - e)
             for c in range(first_column(), cells.shape[1], column_step()):
-                value = cells[slot, c]
+                value = number_of(view.rounding, cells[slot, c])
                 if bucket:
                     value = active_cell(value, active_rows, keep_less_one)
                 for place in range(e, end):
@@ -72,4 +79,5 @@ def change_owned_cells(source, view, active, items, grads, slots, order, bucket,
                     gradient = gradient_at(active, grads, i, c)
                     change = change_at(source, view.squared, row, i, c, gradient)
                     value = changed(view, value, sign_of(view, row, j, change))
-                cells[slot, c] = value
+                    value = rounded_at(view.rounding, value, row, slot, c)
+                cells[slot, c] = stored_of(view.rounding, value)

@@ -21,7 +21,9 @@ from sketchlab.kernels.cuda.views import (
     LargestCells,
     NoWeights,
     PrivateCells,
+    RoundedToTwoBytes,
     RowWeights,
+    Unrounded,
 )
 from sketchlab.kernels.scratch import Scratch
 from sketchlab.stores.dense import DenseStore
@@ -30,7 +32,7 @@ from sketchlab.stores.rank1 import Rank1Store
 from sketchlab.stores.row_wise import RowWiseStore
 from sketchlab.stores.sm3 import SM3Store
 
-__all__ = ["Plan", "Rows", "check_known", "plan_for"]
+__all__ = ["CellPlan", "Plan", "Rows", "check_known", "plan_for"]
 
 # Groups of threads that add up columns, each over its share of the rows.
 _PARTS = 1024
@@ -117,6 +119,7 @@ class Plan:
         number = store.dtype
         self.gain, self.less = Number(number), Number(number)
         self.multiplier, self.full = Number(number), Number(number)
+        self.key = Number(np.uint64)
         self.always, self.early, self.owned, self.last = [], [], [], []
         self.noted, self.added, self.late, self.decayed = [], [], [], []
 
@@ -140,8 +143,15 @@ class Plan:
         array.set(self.rows.scratch.array(name, shape, dtype or self.store.dtype))
 
 
-class Weighted(Plan):
-    """Plans of stores that may keep a weight for each row."""
+class CellPlan(Plan):
+    """Plans of stores made of cells, which may keep weights of rows, or numbers of two bytes."""
+
+    def rounding(self):
+        """How numbers are put into cells, as kernels see it."""
+        store = self.store
+        if store.rounding is None:
+            return Unrounded(store.dtype.type(1))
+        return RoundedToTwoBytes(self.run.to_device(store.rounding.numbers), self.key)
 
     def weights(self):
         """The row weights as kernels see them; active rows are touched first."""
@@ -162,11 +172,13 @@ class Weighted(Plan):
     def begin(self, keep, gain):
         """See `Plan.begin`."""
         super().begin(keep, gain)
+        if self.store.rounding is not None:
+            self.key.set(self.store.rounding.key)
         if self.store.weights is not None:
             self.full.set(self.store.full_weight)
 
 
-class ExactPlan(Weighted):
+class ExactPlan(CellPlan):
     """Exact variables move where they are read, in the kernel that moves the parameters."""
 
     def __init__(self, store, moment, rows, items):
@@ -178,7 +190,7 @@ class ExactPlan(Weighted):
             self.view = LargestCells(cells)
         else:
             numbers = self.less, self.gain, self.multiplier
-            self.view = PrivateCells(cells, *numbers, moment.squared, weights)
+            self.view = PrivateCells(cells, *numbers, moment.squared, weights, self.rounding())
 
     def fits(self, items):
         """See `Plan.fits`."""

@@ -53,7 +53,7 @@ def sum_squares(view, active, items, sums):
 
 def find_parts(view, variance, active, items, gain, sums, parts, scales):
     """Which part of each active row's past to trust, and the scale of its answer."""
-    number = view.cells.dtype.type
+    number = view.weights.values.dtype.type
     for i in range(first_item(), items, item_step()):
         row = row_at(active, i)
         if row >= 0:

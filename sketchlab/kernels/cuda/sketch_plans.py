@@ -6,7 +6,7 @@ from sketchlab.kernels.cuda import advance, owned, shrunken
 from sketchlab.kernels.cuda.arguments import Array, Number
 from sketchlab.kernels.cuda.bucket import Decayed
 from sketchlab.kernels.cuda.means import Means
-from sketchlab.kernels.cuda.plans import Plan, Weighted, plan_for
+from sketchlab.kernels.cuda.plans import CellPlan, Plan, plan_for
 from sketchlab.kernels.cuda.sorting import Sorter
 from sketchlab.kernels.cuda.views import (
     MaximumCells,
@@ -23,7 +23,7 @@ from sketchlab.stores.sketches import SketchStore
 __all__ = ["MeanPlan", "OwnedSketchPlan", "ShrunkenPlan", "SketchPlan"]
 
 
-class SketchPlan(Weighted):
+class SketchPlan(CellPlan):
     """Cells change before any answer is read; after it under ``bucket`` decay."""
 
     def __init__(self, store, moment, rows, items):
@@ -34,7 +34,8 @@ class SketchPlan(Weighted):
         # or written down for each row, whichever is smaller.
         self.answers = store.conservative or store.decay == "lazy"
         self.copies = self.answers and self._copies(items)
-        self.before = Array(store.dtype, 2) if self.answers else None
+        before = self.table.dtype if self.copies else store.dtype
+        self.before = Array(before, 2) if self.answers else None
         self.sketch = self._sketch(self.weights())
         self.view = self.sketch
         if store.decay == "bucket":
@@ -55,7 +56,7 @@ class SketchPlan(Weighted):
         super().resize(items)
         if self.answers:
             shape = self.table.shape if self.copies else (items, self.store.dim)
-            self.scratch(self.before, "before", shape)
+            self.scratch(self.before, "before", shape, self.before.dtype)
         for part in self.decayed:
             self.scratch(part.owned, "owners", (self.store.depth, items), np.bool_)
 
@@ -71,6 +72,7 @@ class SketchPlan(Weighted):
             self.moment.squared,
             np.int64(store.heads),
             weights,
+            self.rounding(),
         )
         return MaximumCells(*fields, self.table.bits()) if store.conservative else kind(*fields)
 
@@ -220,5 +222,7 @@ def _plan_of_sketch(store, moment, rows, items):
     plain, owned = SketchPlan, OwnedSketchPlan
     if store.shrunken:
         plain, owned = ShrunkenPlan, OwnedShrunkenPlan
-    kind = owned if rows.deterministic and not store.conservative else plain
+    # numbers of two bytes have no atomics, and additions to a float are rounded one by one
+    by_owners = store.rounding is not None or (rows.deterministic and not store.conservative)
+    kind = owned if by_owners else plain
     return kind(store, moment, rows, items)

@@ -23,6 +23,7 @@ from sketchlab.stores.arithmetic import (
     own_cell,
     weighted_scale,
 )
+from sketchlab.stores.two_bytes import random_place, rounded, widened
 
 __all__ = [
     "MOMENTS",
@@ -34,15 +35,22 @@ __all__ = [
     "NoWeights",
     "OwnAnswers",
     "PrivateCells",
+    "RoundedToTwoBytes",
     "RowWeights",
+    "Unrounded",
     "bits_of",
     "has_cell",
     "moment_at",
+    "number_of",
     "read",
+    "rounded_at",
     "sign_of",
     "signed_cell",
     "slot_of",
+    "stored_of",
 ]
+
+_SINGLE = 4  # bytes of a number, or fewer, that is computed in single precision
 
 
 class NoWeights(NamedTuple):
@@ -58,6 +66,19 @@ class RowWeights(NamedTuple):
     values: object  # (n,)
 
 
+class Unrounded(NamedTuple):
+    """The numbers of cells are kept as they are computed; no tuple is empty."""
+
+    one: np.floating
+
+
+class RoundedToTwoBytes(NamedTuple):
+    """They are kept in two bytes, rounded at random; see `sketchlab.stores.two_bytes`."""
+
+    randoms: object
+    key: np.uint64  # of the step
+
+
 class MedianCells(NamedTuple):
     """A count-sketch; all fields of sketches are alike."""
 
@@ -68,6 +89,7 @@ class MedianCells(NamedTuple):
     squared: bool
     heads: np.int64  # the first rows, which have a cell to themselves
     weights: NamedTuple
+    rounding: NamedTuple
 
 
 class MinimumCells(NamedTuple):
@@ -80,6 +102,7 @@ class MinimumCells(NamedTuple):
     squared: bool
     heads: np.int64  # the first rows, which have a cell to themselves
     weights: NamedTuple
+    rounding: NamedTuple
 
 
 class MaximumCells(NamedTuple):
@@ -95,6 +118,7 @@ class MaximumCells(NamedTuple):
     squared: bool
     heads: np.int64  # the first rows, which have a cell to themselves
     weights: NamedTuple
+    rounding: NamedTuple
     bits: object  # the same memory as integers
 
 
@@ -107,6 +131,7 @@ class PrivateCells(NamedTuple):
     multiplier: np.floating
     squared: bool
     weights: NamedTuple
+    rounding: NamedTuple
 
 
 class OwnAnswers(NamedTuple):
@@ -132,6 +157,45 @@ class LargestCells(NamedTuple):
     cells: object
 
 
+# -- numbers of two bytes ----------------------------------------------------------------------
+
+
+def _as_it_is(rounding, stored):
+    return stored
+
+
+def _widened(rounding, stored):
+    return widened(stored)
+
+
+@by_type({Unrounded: _as_it_is, RoundedToTwoBytes: _widened})
+def number_of(rounding, stored):
+    """What a number of a cell stands for."""
+
+
+def _truncated(rounding, value):
+    return rounded(value, np.uint16(0))
+
+
+@by_type({Unrounded: _as_it_is, RoundedToTwoBytes: _truncated})
+def stored_of(rounding, value):
+    """How a cell keeps what `rounded_at` gave."""
+
+
+def _exactly(rounding, value, row, slot, c):
+    return value
+
+
+def _at_random(rounding, value, row, slot, c):
+    place = random_place(np.uint64(row), np.uint64(slot), rounding.key)
+    return widened(rounded(value, rounding.randoms[place + c]))
+
+
+@by_type({Unrounded: _exactly, RoundedToTwoBytes: _at_random})
+def rounded_at(rounding, value, row, slot, c):
+    """The number that is kept of a value which a row leaves in column c of a cell."""
+
+
 # -- one row's cells ---------------------------------------------------------------------------
 
 
@@ -155,7 +219,7 @@ def _hashed_sign(view, row, j, value):
     if row < view.heads:
         return value
     multiplier, addend = view.constants[4 * j + 2], view.constants[4 * j + 3]
-    return view.cells.dtype.type(hashing.sign(np.uint64(row), multiplier, addend)) * value
+    return -value if hashing.sign_bit(np.uint64(row), multiplier, addend) else value
 
 
 def _no_sign(view, row, j, value):
@@ -170,7 +234,8 @@ def sign_of(view, row, j, value):
 @register_jitable
 def signed_cell(view, row, j, c):
     """What the row's cell j says of column c."""
-    return sign_of(view, row, j, view.cells[slot_of(view, row, j), c])
+    stored = view.cells[slot_of(view, row, j), c]
+    return sign_of(view, row, j, number_of(view.rounding, stored))
 
 
 # -- a row's answer, of the divided table ------------------------------------------------------
@@ -180,7 +245,8 @@ def read(view, row, c):
     """The store's answer for column c of a row, not yet times the multiplier."""
     if type(view) is Factors:
         return _outer(view, row, c)
-    return _reader(type(view), len(view.constants) // 4, view.cells.dtype)(view, row, c)
+    single = view.cells.dtype.itemsize <= _SINGLE
+    return _reader(type(view), len(view.constants) // 4, single)(view, row, c)
 
 
 @overload(read)
@@ -190,20 +256,21 @@ def _compile_read(view, row, c):
         return _outer
     if kind in (MedianCells, MinimumCells, MaximumCells):
         cells, constants = view.types[:2]
-        return _choose(kind, len(constants) // 4, cells.dtype)
+        return _choose(kind, len(constants) // 4, cells.dtype.bitwidth <= 8 * _SINGLE)
     return None
 
 
-def _choose(kind, depth, dtype):
+def _choose(kind, depth, single):
+    """How a kind of view is read: in single precision, or in double."""
     if kind is not MedianCells:
         return _minimum
-    return _middle if depth == 3 else _make_median(depth, dtype)
+    return _middle if depth == 3 else _make_median(depth, np.float32 if single else np.float64)
 
 
 @cache
-def _reader(kind, depth, dtype):
+def _reader(kind, depth, single):
     """What the simulator runs."""
-    return device(_choose(kind, depth, dtype))
+    return device(_choose(kind, depth, single))
 
 
 def _outer(view, row, c):
@@ -225,7 +292,7 @@ def _middle(view, row, c):
 
 def _make_median(depth, dtype):
     """The median for any depth: insertion by exchanges, in registers, as the depth is fixed."""
-    low, high = (depth - 1) // 2, depth // 2
+    low, high, half = (depth - 1) // 2, depth // 2, dtype(0.5)
 
     def median(view, row, c):
         ordered = cuda.local.array(depth, dtype)
@@ -236,7 +303,6 @@ def _make_median(depth, dtype):
                 largest = higher(ordered[p], largest)
                 ordered[p] = smaller
             ordered[j] = largest
-        half = view.cells.dtype.type(0.5)
         return half * ordered[low] + half * ordered[high]
 
     return median
@@ -282,8 +348,10 @@ def _of_own(view, before, i, row, c, gradient):
 
 def _of_private(view, before, i, row, c, gradient):
     added = contribution(view.squared, view.gain, gradient)
-    value = own_cell(view.cells[row, c], added, view.keep_less_one)
-    view.cells[row, c] = value
+    before = number_of(view.rounding, view.cells[row, c])
+    value = own_cell(before, added, view.keep_less_one)
+    value = rounded_at(view.rounding, value, row, row, c)
+    view.cells[row, c] = stored_of(view.rounding, value)
     return row_scale(view.weights, view.multiplier, row) * value
 
 
