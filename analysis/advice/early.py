@@ -13,12 +13,11 @@ from analysis.advice.stream import Gradient
 from analysis.lab.errors import UsageError
 from analysis.problems import split_text
 from analysis.problems.sampled_softmax import Sparse
-from analysis.training import lm1b, recurrent, tasks, wikitext
+from analysis.training import lm1b, tasks, wikitext
 from analysis.training.loop import train
 
 #: Tasks of the laboratory's own models, in NumPy.
 NUMPY = {name: task.module for name, task in tasks.TASKS.items() if hasattr(task.module, "begin")}
-NUMPY |= {"lstm": recurrent}
 #: And in PyTorch.
 TORCH = {"wikitext-lstm": wikitext, "lm1b-lstm": lm1b}
 TASKS = (*NUMPY, *TORCH)

@@ -25,7 +25,6 @@ TASKS = {
     "extreme-classification": "mach",
     "language-model": "language",
     "lm1b-lstm": "lm1b-lstm",
-    "recurrent-language-model": "lstm",
     "wikitext-lstm": "wikitext-lstm",
 }
 #: Parts that do not count: how far a quadratic falls is told in powers of ten.

@@ -13,7 +13,6 @@ SOURCES = (
     "head-tail",
     "language-model",
     "extreme-classification",
-    "recurrent-language-model",
     "shrunken-moment",
     "wikitext-lstm",
 )

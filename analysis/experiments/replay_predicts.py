@@ -39,7 +39,7 @@ KINDS = ("error", "shape", "row_shape")
 BYTES, ELSEWHERE = "bytes", "score on other tasks"
 OF_GROUP = ("source", "task", "family")
 _SECONDS = {name: task.unit for name, task in tasks.TASKS.items()}
-_SECONDS |= {"lstm": 2e-2, "wikitext-lstm": 9e-2}
+_SECONDS |= {"wikitext-lstm": 9e-2}
 
 
 def configure(options):

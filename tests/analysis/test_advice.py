@@ -196,9 +196,9 @@ def test_scores_between_recorded_sizes(recorded):
 def test_the_stored_trainings_are_found():
     evidence = Evidence("results")
     tasks = {task for found in evidence.points.values() for task in found}
-    assert {"language", "mach", "logistic", "lstm"} <= tasks
+    assert {"language", "mach", "logistic", "wikitext-lstm", "lm1b-lstm"} <= tasks
     lazy = cost(evidence, 5)
-    assert set(lazy.tasks) == {"language", "mach", "logistic", "lstm"} and 0.9 < lazy.mean < 1.1
+    assert {"language", "mach", "logistic"} <= set(lazy.tasks) and 0.9 < lazy.mean < 1.1
     # of no size that could be chosen: known at any ratio
     rank_1 = evidence.of("RMSprop", {"v": sl.Rank1(decay="global")}, {}, 10_000)
     assert "language" in rank_1.tasks

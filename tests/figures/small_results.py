@@ -94,7 +94,6 @@ MADE_UP = dict.fromkeys(
         "gap-against-what",
         "memory",
         "pairings",
-        "recurrent-language-model",
         "wikitext-lstm",
     ),
     made_up,

@@ -11,7 +11,6 @@ from figures.common.stores import exact, form_of, look_of
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 COMPARED = (
     "cleaning", "dense-layers", "extreme-classification", "head-tail", "language-model", "pareto",
-    "recurrent-language-model",
 )  # fmt: skip
 
 
