@@ -45,7 +45,6 @@ GIVEN, OWN, LARGEST, ROW_MEAN, CODES, RANK_ONE, BOUNDS = range(7)
 ADD, LAZY, BUCKET, CONSERVATIVE, SHRUNKEN, MEANS = range(7, 13)
 _MODES = {"global": ADD, "lazy": LAZY, "bucket": BUCKET}
 
-_BOTH = True, False
 _FIRST_ROWS = np.empty((2, 0), np.int64)
 _NO_HASHES = np.empty((0, 4), np.uint64)
 _NO_SLOTS, _NO_SIGNS = np.empty((0, 0), np.int64), np.empty((0, 0), np.int8)
@@ -162,9 +161,13 @@ def by_kind(own, hashed, other, own_rounded=None):
     cells of a sketch (no codes), and all others; `own_rounded` is for rows whose own cells have
     numbers of two bytes (with random numbers).
     """
-    kinds = {(True, True): (own, own_rounded or own), (False, True): 2 * (hashed,)}
-    kinds[False, False] = 2 * (other,)
-    functions = {(*kind, randoms): kinds[kind][not randoms] for kind in kinds for randoms in _BOTH}
+    kinds = {(True, True): own, (False, True): hashed, (False, False): other}
+    functions = {
+        (*kind, no_randoms): function
+        for kind, function in kinds.items()
+        for no_randoms in (True, False)
+    }
+    functions[True, True, False] = own_rounded or own
     return by_missing(("slots", "codes", "randoms"), functions)
 
 
