@@ -173,11 +173,15 @@ def number_of(rounding, stored):
     """What a number of a cell stands for."""
 
 
+def _unchanged(rounding, value):
+    return value
+
+
 def _truncated(rounding, value):
     return rounded(value, np.uint16(0))
 
 
-@by_type({Unrounded: _as_it_is, RoundedToTwoBytes: _truncated})
+@by_type({Unrounded: _unchanged, RoundedToTwoBytes: _truncated})
 def stored_of(rounding, value):
     """How a cell keeps what `rounded_at` gave."""
 
