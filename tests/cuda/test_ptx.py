@@ -49,6 +49,11 @@ ADAMS = {
         "v": sl.CountSketch(depth=5, **SKETCH),
     },
     "exact": {},
+    "two bytes": {
+        "m": sl.CountSketch(cells="bfloat16", **SKETCH),
+        "v": sl.CountMinSketch(conservative=True, cells="bfloat16", **SKETCH),
+    },
+    "two bytes, exact": {"m": sl.Dense(cells="bfloat16"), "v": sl.Dense(cells="bfloat16")},
     "rank one": {"v": sl.Rank1()},
     "rank one, global": {"v": sl.Rank1(decay="global")},
     "head and tail, row weights, clipped": {
