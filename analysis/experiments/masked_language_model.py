@@ -17,6 +17,7 @@ VARIANTS = (
     BY_NAME["Adam exact (lazy)"],
     BY_NAME["Adam CS-MV (paper: lazy)"],
     shrunken(COMPRESSION),
+    shrunken(20),
     BY_NAME["RMSprop exact (lazy)"],
     BY_NAME["RMSprop CMS (paper: lazy)"],
     BY_NAME["RMSprop CMS conservative (linear: global)"],
