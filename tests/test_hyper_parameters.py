@@ -107,6 +107,5 @@ def test_a_representation_names_what_differs_from_the_defaults():
     table = np.zeros((4, 2), np.float32)
     assert repr(sl.Adam(table)) == "<Adam on (4, 2), lr=0.001>"
     opt = sl.Adam(table, betas=(0.5, 0.9), v=sl.Dense(decay="global"))
-    assert repr(opt) == (
-        "<Adam on (4, 2), lr=0.001, v=Dense(decay='global', row_weights=False), betas=(0.5, 0.9)>"
-    )
+    kept = "Dense(decay='global', row_weights=False, cells=None)"
+    assert repr(opt) == f"<Adam on (4, 2), lr=0.001, v={kept}, betas=(0.5, 0.9)>"
