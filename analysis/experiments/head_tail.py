@@ -5,7 +5,6 @@ each variant.
 """
 
 import sketchlab as sl
-from analysis.lab.study import Table
 from analysis.training import tasks
 from analysis.training.variants import Variant
 
@@ -17,21 +16,9 @@ FULL = {
         "validation_words": 10_000,
         "test_words": 50_000,
     },
-    "mach": {
-        "task": "mach",
-        "steps": 400,
-        "validation_queries": 1_000,
-        "test_queries": None,
-        "base_rates": {"RMSprop": 0.032, "Adam": 0.032},
-        "common": {"classifiers": 1},
-    },
+    "mach": tasks.SHORT["mach"],
     "logistic": {"task": "logistic", "steps": 4_000},
-    "parts alone": {
-        "task": "language",
-        "steps": 2_000,
-        "validation_words": 10_000,
-        "test_words": 25_000,
-    },
+    "parts alone": tasks.SHORT["language"],
 }
 QUICK = {
     "language": {
@@ -40,7 +27,7 @@ QUICK = {
         "validation_words": 1_000,
         "test_words": 2_000,
     },
-    "mach": FULL["mach"] | {"steps": 15, "validation_queries": 200, "test_queries": 200},
+    "mach": FULL["mach"] | tasks.QUICK["mach"],
     "logistic": {"task": "logistic", "steps": 300},
 }
 SIZES = {
@@ -187,20 +174,12 @@ def _judge(rows, variant, largest, smaller):
     }
 
 
-def present(configuration, summary):
-    """Return one table of all parts; the targets are judged below it."""
-    lines = [
-        (plan, row)
-        for name, plan in configuration["parts"].items()
-        for row in summary["parts"][name]
-    ]
-    notes = [
-        *tasks.notes(configuration, [row for _, row in lines]),
+def _remarks(summary):
+    yield (
         "w: global M with row weights; clip: feasible updates; head-tail: 75 % of the budget is "
-        "exact rows, the first ones or, found, the most touched; V conservative.",
-        *map(_target_note, summary["targets"]),
-    ]
-    return Table(EXPERIMENT.title, tasks.COLUMNS, [tasks.table_row(*line) for line in lines], notes)
+        "exact rows, the first ones or, found, the most touched; V conservative."
+    )
+    yield from map(_target_note, summary["targets"])
 
 
 def _target_note(target):
@@ -221,5 +200,5 @@ EXPERIMENT = tasks.experiment(
     title="Head and tail, row weights and feasible updates against exact state and the paper's",
     source="Roy et al. 2016, Hsu et al. 2019; docs/stores.md",
     duration={"quick": "1 min", "full": "35 min"},
-    present=present,
+    remarks=_remarks,
 )

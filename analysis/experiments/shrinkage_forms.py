@@ -19,7 +19,7 @@ from itertools import combinations
 import numpy as np
 
 import sketchlab as sl
-from analysis.lab.intervals import mean_interval
+from analysis.lab.intervals import mean_intervals
 from analysis.lab.study import Experiment, Table
 from analysis.problems import corpus as text
 from analysis.training.exact_run import TABLES, exact_run
@@ -203,12 +203,8 @@ def summarise(configuration, result_of):
     """Return a row for every run: the mean error of each form, with an interval."""
     rows = []
     for cell in runs(configuration):
-        result = result_of(cell)
-        found = {name: list(map(float, mean_interval(result[name], ERROR))) for name in result}
-        rows.append(
-            {name: cell[name] for name in ("moment", "table", "compression", "depth")}
-            | {"forms": found}
-        )
+        kept = {name: cell[name] for name in ("moment", "table", "compression", "depth")}
+        rows.append(kept | {"forms": mean_intervals(result_of(cell), ERROR)})
     return {"rows": rows}
 
 

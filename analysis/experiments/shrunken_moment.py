@@ -6,26 +6,13 @@ searched with equal effort. What is judged is the distance from the better of ex
 """
 
 import sketchlab as sl
-from analysis.lab.study import Table
 from analysis.training import comparison, tasks
 from analysis.training.variants import BY_NAME, WEIGHTED, Variant
 
 FULL = {
-    "language": {
-        "task": "language",
-        "steps": 2_000,
-        "validation_words": 10_000,
-        "test_words": 25_000,
-        "base_rates": {"Adam": 4e-3, "RMSprop": 4e-3, "Momentum": 1.0, "SGD": 8.0},
-    },
-    "mach": {
-        "task": "mach",
-        "steps": 400,
-        "validation_queries": 1_000,
-        "test_queries": None,
-        "base_rates": {"Adam": 0.032, "RMSprop": 0.032},
-        "common": {"classifiers": 1},
-    },
+    "language": tasks.SHORT["language"]
+    | {"base_rates": {"Adam": 4e-3, "RMSprop": 4e-3, "Momentum": 1.0, "SGD": 8.0}},
+    "mach": tasks.SHORT["mach"],
     "logistic": {
         "task": "logistic",
         "steps": 2_000,
@@ -34,8 +21,8 @@ FULL = {
     "quadratic": {"task": "quadratic", "steps": 1_000},
 }
 QUICK = {
-    "language": FULL["language"] | {"steps": 60, "validation_words": 1_000, "test_words": 2_000},
-    "mach": FULL["mach"] | {"steps": 15, "validation_queries": 200, "test_queries": 200},
+    "language": FULL["language"] | tasks.QUICK["language"],
+    "mach": FULL["mach"] | tasks.QUICK["mach"],
     "logistic": FULL["logistic"] | {"steps": 200},
     "quadratic": FULL["quadratic"] | {"steps": 100},
 }
@@ -157,16 +144,11 @@ def _distance(row, best):
     }
 
 
-def present(configuration, summary):
-    """Return one table of all parts; below it every shrunken row against what was asked for."""
-    parts = configuration["parts"]
-    lines = [(plan, row) for name, plan in parts.items() for row in summary["parts"][name]]
-    notes = [
-        *tasks.notes(configuration, [row for _, row in lines]),
+def _remarks(summary):
+    yield (
         "RMSprop and SGD are Adam and momentum without a first moment. To the better of exact and "
-        "none: " + "; ".join(map(_judgement, summary["judged"])) + ".",
-    ]
-    return Table(EXPERIMENT.title, tasks.COLUMNS, [tasks.table_row(*line) for line in lines], notes)
+        "none: " + "; ".join(map(_judgement, summary["judged"])) + "."
+    )
 
 
 def _judgement(judged):
@@ -188,5 +170,5 @@ EXPERIMENT = tasks.experiment(
     title="A shrunken first moment against exact, none and the stores so far",
     source="after James & Stein 1961; theory §9",
     duration={"quick": "3 min", "full": "50 min"},
-    present=present,
+    remarks=_remarks,
 )

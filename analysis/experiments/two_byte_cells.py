@@ -8,30 +8,16 @@ from dataclasses import replace
 from itertools import pairwise
 
 import sketchlab as sl
-from analysis.lab.study import Table
 from analysis.training import comparison, tasks
 from analysis.training.variants import BY_NAME, Variant, shrunken
 
 FULL = {
-    "language": {
-        "task": "language",
-        "steps": 2_000,
-        "validation_words": 10_000,
-        "test_words": 25_000,
-        "base_rates": {"Adam": 4e-3, "RMSprop": 4e-3},
-    },
-    "mach": {
-        "task": "mach",
-        "steps": 400,
-        "validation_queries": 1_000,
-        "test_queries": None,
-        "base_rates": {"Adam": 0.032, "RMSprop": 0.032},
-        "common": {"classifiers": 1},
-    },
+    "language": tasks.SHORT["language"] | {"base_rates": {"Adam": 4e-3, "RMSprop": 4e-3}},
+    "mach": tasks.SHORT["mach"],
 }
 QUICK = {
-    "language": FULL["language"] | {"steps": 60, "validation_words": 1_000, "test_words": 2_000},
-    "mach": FULL["mach"] | {"steps": 15, "validation_queries": 200, "test_queries": 200},
+    "language": FULL["language"] | tasks.QUICK["language"],
+    "mach": FULL["mach"] | tasks.QUICK["mach"],
 }
 SIZES = {
     "full": {"tries": 4, "replicates": 3, "parts": FULL},
@@ -84,15 +70,8 @@ def _changes(rows_of):
     return {"changes": found}
 
 
-def present(configuration, summary):
-    """Return one table of all parts; below it what two bytes change."""
-    parts = configuration["parts"]
-    lines = [(plan, row) for name, plan in parts.items() for row in summary["parts"][name]]
-    notes = [
-        *tasks.notes(configuration, [row for _, row in lines]),
-        "Two bytes instead of four: " + "; ".join(map(_text, summary["changes"])) + ".",
-    ]
-    return Table(EXPERIMENT.title, tasks.COLUMNS, [tasks.table_row(*line) for line in lines], notes)
+def _remarks(summary):
+    yield "Two bytes instead of four: " + "; ".join(map(_text, summary["changes"])) + "."
 
 
 def _text(found):
@@ -109,5 +88,5 @@ EXPERIMENT = tasks.experiment(
     title="Cells of two bytes against cells of four, in as many bytes",
     source="rounding at random after Gupta et al. 2015",
     duration={"quick": "2 min", "full": "25 min"},
-    present=present,
+    remarks=_remarks,
 )

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 
 import sketchlab as sl
-from analysis.lab.intervals import mean_interval
+from analysis.lab.intervals import mean_intervals
 from analysis.lab.study import Experiment, Table
 from analysis.problems import corpus as text
 from analysis.training.exact_run import TABLES, exact_run
@@ -94,10 +94,8 @@ def summarise(configuration, result_of):
     """Return a row for every run: the mean error of each form and kind of cells, its interval."""
     rows = []
     for cell in runs(configuration):
-        result = result_of(cell)
-        found = {name: list(map(float, mean_interval(result[name], ERROR))) for name in result}
         kept = {name: cell[name] for name in ("table", "compression")}
-        rows.append(kept | {"errors": found})
+        rows.append(kept | {"errors": mean_intervals(result_of(cell), ERROR)})
     return {"rows": rows}
 
 

@@ -107,6 +107,14 @@ def mean_interval(samples, error):
     return mean, mean - reach, mean + reach
 
 
+def mean_intervals(samples_of, error):
+    """Student's intervals of several means, by name, as lists of mean, low and high."""
+    return {
+        name: list(map(float, mean_interval(samples, error)))
+        for name, samples in samples_of.items()
+    }
+
+
 def departure(low, high, target):
     """How far an interval reaches from a target, as a share of it: what `near` must allow."""
     return max(1 - low / target, high / target - 1)

@@ -35,6 +35,29 @@ TASKS = {
 }
 
 
+#: Short parts, for studies of many variants; and what their quick form changes.
+SHORT = {
+    "language": {
+        "task": "language",
+        "steps": 2_000,
+        "validation_words": 10_000,
+        "test_words": 25_000,
+    },
+    "mach": {
+        "task": "mach",
+        "steps": 400,
+        "validation_queries": 1_000,
+        "test_queries": None,
+        "base_rates": {"Adam": 0.032, "RMSprop": 0.032},
+        "common": {"classifiers": 1},
+    },
+}
+QUICK = {
+    "language": {"steps": 60, "validation_words": 1_000, "test_words": 2_000},
+    "mach": {"steps": 15, "validation_queries": 200, "test_queries": 200},
+}
+
+
 def plans(parts, options):
     """Return parts of a study with what they have from their tasks and from the command line.
 
@@ -88,7 +111,9 @@ def _settings(plan, variant, learning_rate, replicate):
     return {"task": plan["task"], **module.settings(plan, variant, learning_rate, replicate)}
 
 
-def experiment(variants, sizes, *, also=lambda rows_of: {}, present=None, **rest):
+def experiment(
+    variants, sizes, *, also=lambda rows_of: {}, remarks=lambda summary: (), present=None, **rest
+):
     """Return an experiment that has a `Comparison` on each of several tasks.
 
     Parameters
@@ -99,6 +124,8 @@ def experiment(variants, sizes, *, also=lambda rows_of: {}, present=None, **rest
         For ``"quick"`` and ``"full"``: ``tries``, ``replicates`` and the ``parts``, see `plans`.
     also : callable
         ``also(rows_of)``: what else the summary has, from the rows of every part.
+    remarks : callable
+        ``remarks(summary)``: lines that stand below the table of all parts, after `notes`.
     present, **rest
         As of `analysis.lab.study.Experiment`.
     """
@@ -131,7 +158,7 @@ def experiment(variants, sizes, *, also=lambda rows_of: {}, present=None, **rest
             for name, plan in configuration["parts"].items()
             for row in summary["parts"][name]
         ]
-        about = [*notes(configuration, [row for _, row in lines])]
+        about = [*notes(configuration, [row for _, row in lines]), *remarks(summary)]
         return Table(rest["title"], COLUMNS, [table_row(*line) for line in lines], about)
 
     def workload(configuration):

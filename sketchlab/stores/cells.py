@@ -164,8 +164,8 @@ class CellStore(ScaledStore):
         """
         cells = self.flat_cells
         if self.rounding is not None:
-            for slots_of_one, values_of_one in zip(slots, values):
-                self._change_rounded(join, rows, slots_of_one, values_of_one, keep_less_one)
+            for changed in zip(slots, values):
+                self.rounding.change(cells, join, rows, *changed, keep_less_one)
             return
         if keep_less_one:
             first = np.arange(self.depth)[:, None] == 0
@@ -175,19 +175,6 @@ class CellStore(ScaledStore):
             active_rows = active_rows.astype(self.dtype)[:, None]
             cells[touched] = active_cell(cells[touched], active_rows, keep_less_one)
         join.at(cells, slots, values)
-
-    def _change_rounded(self, join, rows, slots, values, keep_less_one):
-        """The same in cells of two bytes, under one hash function: each joining is rounded."""
-        cells, left = self.flat_cells, np.arange(len(rows))
-        while len(left):
-            # of the rows that share a cell, the first
-            touched, first, count = np.unique(slots[left], return_index=True, return_counts=True)
-            now, numbers = left[first], widened(cells[touched])
-            if keep_less_one:
-                active_rows = count.astype(self.dtype)[:, None]
-                numbers = active_cell(numbers, active_rows, keep_less_one)
-            cells[touched] = self.rounding.round(join(numbers, values[now]), rows[now], touched)
-            left, keep_less_one = np.delete(left, first), 0.0
 
     def step(self, rows: Array, values: Array, keep: float, gain: float, squared: bool) -> Array:
         """Take a step by `advance`; what it answers to the rule, (k, dim).

@@ -105,10 +105,14 @@ class SketchStore(CellStore):
 
     def folded(self) -> Array:
         """The table of cells with neighbouring buckets joined, (depth, width / 2, dim)."""
-        cells = self.cells if self.rounding is None else widened(self.cells)
-        pairs = cells.reshape(self.depth, self.width // 2, 2, self.dim)
-        folded = pairs.max(axis=2) if self.conservative else pairs.sum(axis=2)
-        return folded if self.rounding is None else self.rounding.round_all(folded)
+        pairs = self.cells.reshape(self.depth, self.width // 2, 2, self.dim)
+        if self.rounding is None and not self.conservative:
+            return pairs.sum(axis=2)
+        joined = pairs.max(axis=2)  # two bytes that are not negative compare as integers
+        if not self.conservative:
+            sums = widened(pairs).sum(axis=2).reshape(-1, self.dim)
+            self.rounding.rewrite(joined.reshape(-1, self.dim), lambda _, part: sums[part])
+        return joined
 
     def signature(self) -> dict[str, Any]:
         """What two stores must share for their cells to mean the same."""

@@ -19,6 +19,7 @@ from numba.extending import register_jitable
 from sketchlab import hashing
 from sketchlab.annotations import Array
 from sketchlab.errors import ConfigurationError
+from sketchlab.stores.arithmetic import active_cell
 
 __all__ = ["TWO_BYTES", "Rounding", "random_place", "rounded", "rounding_for", "widened"]
 
@@ -43,8 +44,8 @@ def widened(stored):
 def rounded(number, random):
     """A float32 in two bytes: up or down, as a random number (uint16) decides.
 
-    Without bias: `random` is uniform from 0 to 2¹⁶ − 1, and up is away from zero. Infinity and NaN
-    stay what they are.
+    Without bias: `random` is uniform from 0 to 2¹⁶ − 1, and up is away from zero. Infinity stays
+    what it is, and so does the NaN that arithmetic gives.
     """
     bits = np.float32(number).view(np.uint32)
     return np.uint16(np.uint32(bits + np.uint32(random)) >> _HALF)
@@ -108,6 +109,31 @@ class Rounding:
         columns = np.arange(numbers.shape[1])
         return rounded(np.ascontiguousarray(numbers), self.numbers[places[:, None] + columns])
 
+    def change(
+        self,
+        cells: Array,
+        join: np.ufunc,
+        rows: Array,
+        slots: Array,
+        values: Array,
+        keep_less_one: float,
+    ) -> None:
+        """Join values (k, dim) to the cells of rows, under one hash function; each is rounded.
+
+        As `CellStore` does it without rounding: one row after the other, after a decay of each cell
+        by all of its rows where `keep_less_one` is not 0.
+        """
+        left = np.arange(len(rows))
+        while len(left):
+            # of the rows that share a cell, the first
+            touched, first, count = np.unique(slots[left], return_index=True, return_counts=True)
+            now, numbers = left[first], widened(cells[touched])
+            if keep_less_one:
+                active_rows = count.astype(np.float32)[:, None]
+                numbers = active_cell(numbers, active_rows, keep_less_one)
+            cells[touched] = self.round(join(numbers, values[now]), rows[now], touched)
+            left, keep_less_one = np.delete(left, first), 0.0
+
     def rewrite(self, cells: Array, change: Callable[[Array, slice], Array]) -> None:
         """Write a table (cells, dim) anew, in one writing: a few cells at a time.
 
@@ -124,13 +150,6 @@ class Rounding:
             which = np.arange(part.start, part.stop)
             numbers = change(widened(cells[part]), part)
             cells[part][...] = self.round(numbers, np.zeros_like(which), which)
-
-    def round_all(self, numbers: Array) -> Array:
-        """A whole table of numbers (…, dim) as two bytes."""
-        cells = np.empty(numbers.shape, TWO_BYTES)
-        flat = numbers.reshape(-1, numbers.shape[-1])
-        self.rewrite(cells.reshape(flat.shape), lambda _, part: flat[part])
-        return cells
 
 
 def rounding_for(description, dim, dtype):

@@ -124,7 +124,7 @@ def judged(options, off, state_bytes):
 
     configuration, _ = head_tail.EXPERIMENT.configure(options)
     summary = head_tail.EXPERIMENT.summarise(configuration, result_of)
-    notes = head_tail.present(configuration, summary).notes
+    notes = head_tail.EXPERIMENT.present(configuration, summary).notes
     return [target["holds"] for target in summary["targets"]], "\n".join(notes)
 
 

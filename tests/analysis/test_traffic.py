@@ -57,3 +57,12 @@ def test_a_store_that_was_not_counted_is_refused():
 def test_sums_of_equal_rows():
     # ten gradients of two numbers come in, four go out, each with its row number
     assert least_bytes_of_sums(10, 4, 2) == 14 * (2 * 4 + 8)
+
+
+def test_numbers_of_two_bytes_count_half():
+    half = {"cells": "bfloat16"}
+    exact = sl.Dense(**half)
+    assert least_bytes([exact, exact], N, DIM, K) == 4 * 3 * K * DIM + 2 * 4 * K * DIM
+    # at 5x of the bytes there are 400 buckets, and each row has its own
+    sketches = [sl.CountSketch(depth=3, **half), sl.CountMinSketch(depth=3, **half)]
+    assert least_bytes(sketches, N, DIM, K) == 4 * 4 * K * DIM + 2 * 18 * K * DIM

@@ -22,7 +22,7 @@ import sketchlab as sl
 from analysis.experiments import gpu_speed
 from analysis.timing import gpu_events
 from sketchlab.kernels.cuda import CUDA, driver
-from sketchlab.kernels.cuda.arrays import as_device
+from sketchlab.kernels.cuda.arrays import as_device, zeros
 from sketchlab.kernels.cuda.launcher import Launcher, machine_here
 from sketchlab.kernels.cuda.memory import allocate
 from sketchlab.kernels.cuda.sorting import RowKeys, Sorter
@@ -187,6 +187,32 @@ def test_cells_of_two_bytes_are_the_references(description, dim):
     )
     assert (found != wanted).mean() <= 0.02
     np.testing.assert_allclose(found, wanted, rtol=2**-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("conservative", [False, True])
+def test_cells_of_two_bytes_are_written_anew_as_on_the_host(conservative):
+    form = {"decay": "global", "conservative": conservative, "cells": test_two_bytes.HALF}
+    description = sl.CountMinSketch(width=4, **form)
+    (there, other), (here, another) = (
+        [description.allocate(13, 3, zeros=make) for _ in range(2)]
+        for make in (zeros(Launcher()), np.zeros)
+    )
+    for number, store in enumerate((there, here, other, another)):
+        generator = np.random.default_rng(number // 2)
+        for _ in range(3):
+            values = generator.exponential(size=(13, 3)).astype(np.float32)
+            store.advance(np.arange(13), values, 0.7, 1.0)
+    for change in (
+        lambda store, _: store.settle(),
+        lambda store, _: store.scale(0.3),
+        lambda store, added: store.merge(added),
+        lambda store, _: store.fold(),
+    ):
+        change(there, other)
+        change(here, another)
+        assert type(there.cells) is not np.ndarray
+        np.testing.assert_array_equal(np.asarray(there.cells), here.cells)
+        assert there.multiplier == here.multiplier
 
 
 def refuse(*arguments, **settings):

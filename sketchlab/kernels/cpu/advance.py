@@ -18,7 +18,7 @@ from sketchlab.kernels.cpu.columns import (
     to_change,
     to_target,
 )
-from sketchlab.kernels.cpu.numbers import number, put_in, randoms_of
+from sketchlab.kernels.cpu.numbers import number, put, randoms_of
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.tiles import gather, read_tile
 from sketchlab.kernels.cpu.views import (
@@ -195,25 +195,25 @@ def change_short(view, slots, signs, picked, rows, grads, source, change):
     for e in range(picked.size):
         i = picked[e]
         slot, sign = slots[i], grads.dtype.type(signs[i])
-        randoms = randoms_of(view, rows[i], slot)
+        cell, randoms = cells[slot], randoms_of(view, rows[i], slot)
         if view.mode == LAZY:
             for c in range(dim):
-                put_in(cells, slot, c, number(cells[slot, c]) + sign * change[i, c], randoms)
+                put(cell, c, number(cell[c]) + sign * change[i, c], randoms)
         elif view.mode == CONSERVATIVE:
             for c in range(dim):
-                put_in(cells, slot, c, higher(number(cells[slot, c]), change[i, c]), randoms)
+                put(cell, c, higher(number(cell[c]), change[i, c]), randoms)
         else:
             gain, given = sign * view.gain, source[i]
             if view.mode == BUCKET and active[slot] > 0:
                 less = grads.dtype.type(active[slot]) * view.keep_less_one
                 for c in range(dim):
                     u = contribution(squared, gain, grads[given, c])
-                    put_in(cells, slot, c, own_cell(number(cells[slot, c]), u, less), randoms)
+                    put(cell, c, own_cell(number(cell[c]), u, less), randoms)
                 active[slot] = 0
             else:
                 for c in range(dim):
                     u = contribution(squared, gain, grads[given, c])
-                    put_in(cells, slot, c, number(cells[slot, c]) + u, randoms)
+                    put(cell, c, number(cell[c]) + u, randoms)
                 if view.mode == MEANS:
                     view.common[slot] += view.gain
 

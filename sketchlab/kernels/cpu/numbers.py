@@ -9,7 +9,7 @@ import numpy as np
 from sketchlab.kernels.numba_private import by_bytes, inlined
 from sketchlab.stores.two_bytes import random_place, rounded, widened
 
-__all__ = ["number", "put", "put_in", "randoms_of"]
+__all__ = ["number", "put", "randoms_of"]
 
 
 @inlined
@@ -42,21 +42,6 @@ def _put_rounded(cell, c, value, randoms):
 @by_bytes(_put, _put_rounded)
 def put(cell, c, value, randoms):
     """Put a value into column c of a cell; `randoms` are those of its row."""
-
-
-@inlined
-def _put_in(cells, slot, c, value, randoms):
-    cells[slot, c] = value
-
-
-@inlined
-def _put_in_rounded(cells, slot, c, value, randoms):
-    cells[slot, c] = rounded(value, random(randoms, c))
-
-
-@by_bytes(_put_in, _put_in_rounded)
-def put_in(cells, slot, c, value, randoms):
-    """Put a value into column c of one of many cells."""
 
 
 @inlined
