@@ -12,16 +12,15 @@ def draw(study):
     for part, look in zip(parts, style.LOOKS[1:]):
         known = [_known(one) for one in study.summary["gaps"] if one["sketched"] == part]
         known = [(compression, seeds) for compression, seeds in known if seeds]
-        axes.errorbar(
-            [compression for compression, _ in known],
-            [statistics.fmean(seeds) for _, seeds in known],
-            yerr=[statistics.stdev(seeds) if len(seeds) > 1 else 0 for _, seeds in known],
-            label=part,
-            **look.line(),
+        sizes = [compression for compression, _ in known]
+        axes.plot(
+            sizes, [statistics.median(seeds) for _, seeds in known], label=part, **look.line()
         )
-    axes.axhline(0, color=style.GREY, linewidth=0.5)
-    axes.set(xscale="log", xlabel="times smaller than exact", ylabel="perplexity over exact, %")
-    axes.set_yscale("symlog", linthresh=10)
+        for compression, seeds in known:
+            axes.plot([compression] * len(seeds), seeds, **look.points(markersize=2))
+    axes.axhline(1, color=style.GREY, linewidth=0.5)
+    axes.set(xscale="log", xlabel="times smaller than exact", ylabel="perplexity / exact's")
+    axes.set_yscale("log")
     axes.margins(0.08)
     style.plain_ticks(axes.xaxis)
     style.plain_ticks(axes.yaxis)
@@ -30,7 +29,7 @@ def draw(study):
 
 
 def _known(one):
-    return one["compression"], [100 * gap for gap in one["gaps"] if gap is not None]
+    return one["compression"], [1 + gap for gap in one["gaps"] if gap is not None]
 
 
 def caption(study):
@@ -39,10 +38,10 @@ def caption(study):
     diverged = f" {lost} runs diverged and are not drawn." if lost else ""
     return (
         "Test perplexity of the paper's CS-MV (lazy) over exact state's of the same seed, by the "
-        f"compression and by what is sketched; mean and deviation of "
+        f"compression and by what is sketched; lines through the medians, small marks for each of "
         f"{study.configuration['replicates']} seeds, equal tries for the rate of every point "
         f"(LM1B set-up, {text['name']}, vocabulary {text['vocabulary']:,}, "
-        f"{study.configuration['epochs']} epochs). The vertical axis is linear up to 10 %. The "
+        f"{study.configuration['epochs']} epochs). The "
         "released code sketches the embedding alone on Wikitext-2, and both tables on LM1B."
         f"{diverged}"
     )

@@ -126,7 +126,7 @@ class Comparison(NamedTuple):
                 {"learning_rate": rate, "score": score if score < math.inf else None}
                 for rate, score in tried.items()
             ],
-            "scores": [result["score"] for result in results],
+            "scores": [None if result["diverged"] else result["score"] for result in results],
             "diverged": len(results) - len(finished),
             "mean": statistics.fmean(finished) if finished else None,
             "std": statistics.stdev(finished) if len(finished) > 1 else None,

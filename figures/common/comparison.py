@@ -21,7 +21,7 @@ def dots(axes, study, rows, label_of, score=float):
         What is drawn of a score.
     """
     for place, row in enumerate(rows):
-        seeds = [score(value) for value in _trained(row)]
+        seeds = [score(value) for value in row["scores"] if value is not None]
         axes.plot(seeds, [place] * len(seeds), **look_of(study, row).points())
     first = 0
     for _, family in groupby(rows, key=lambda row: row["family"]):
@@ -35,12 +35,6 @@ def dots(axes, study, rows, label_of, score=float):
     axes.set_ylim(len(rows) - 0.5, -0.5)
     names = [label_of(row) + _lost(row) for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=6.5)
-
-
-def _trained(row):
-    """Scores of the seeds that did not diverge: the lowest, of those that have a score at all."""
-    scores = sorted(value for value in row["scores"] if value is not None)
-    return scores[: len(row["scores"]) - row["diverged"]]
 
 
 def _lost(row):

@@ -79,7 +79,7 @@ def test_every_variant_gets_its_own_rate_after_as_many_tries():
 def test_diverged_runs_are_counted_and_left_out_of_the_mean():
     def some_diverge(settings):
         if settings["variant"] == SKETCHED.name and settings["replicate"] == 2:
-            return {"score": None, "diverged": True, "state_bytes": 20}
+            return {"score": 1e9, "diverged": True, "state_bytes": 20}
         return result_of(settings)
 
     _, sketched = compare(some_diverge)
