@@ -15,12 +15,10 @@ from sketchlab.kernels.cpu.columns import (
     add_signed,
     advance_own,
     raise_cell,
-    to_change,
-    to_target,
 )
 from sketchlab.kernels.cpu.numbers import number, put, randoms_of
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
-from sketchlab.kernels.cpu.tiles import gather, read_tile
+from sketchlab.kernels.cpu.tiles import combined, gather, has_readings, read_tile, readings_of
 from sketchlab.kernels.cpu.views import (
     BUCKET,
     CONSERVATIVE,
@@ -33,7 +31,12 @@ from sketchlab.kernels.cpu.views import (
 )
 from sketchlab.kernels.numba_private import in_turn, inlined
 from sketchlab.rules.arithmetic import higher
-from sketchlab.stores.arithmetic import contribution, own_cell
+from sketchlab.stores.arithmetic import (
+    conservative_target,
+    contribution,
+    lazy_change,
+    own_cell,
+)
 
 __all__ = ["CHUNK", "advance", "owners_of_cells"]
 
@@ -76,12 +79,24 @@ def write_changes(view, previous, buffer, grads, source, part, parts, tile_rows)
         else:
             gradient = gradient_tile
             gather(grads, source, first, last, gradient)
-        answer = view.change[first * dim : last * dim]
-        read_tile(view, slots, signs, first, last, tile_rows, ordered, answer)
-        if view.mode == LAZY:
-            to_change(answer, gradient, view.squared, view.keep_less_one, view.gain)
+        change = view.change[first * dim : last * dim]
+        if has_readings(view, tile_rows):
+            readings = readings_of(view, slots, signs, first)
+            for c in range(dim):
+                change[c] = changed(view, combined(readings, c), gradient[c])
         else:
-            to_target(answer, gradient, view.squared, view.gain)
+            read_tile(view, slots, signs, first, last, tile_rows, ordered, change)
+            for c in range(change.size):
+                change[c] = changed(view, change[c], gradient[c])
+
+
+@inlined
+def changed(view, answer, gradient):
+    """What a row adds to its cells; or, conservatively, raises them to."""
+    u = contribution(view.squared, view.gain, gradient)
+    if view.mode == LAZY:
+        return lazy_change(answer, u, view.keep_less_one)
+    return conservative_target(answer, u)
 
 
 @inlined
@@ -166,8 +181,6 @@ def change_long(view, slots, signs, picked, rows, grads, source, change):
             prefetch_row(cells, slots[later])
             if written:
                 prefetch_row(change, later)
-            else:
-                prefetch_row(grads, source[later])
         i = picked[e]
         cell, sign = cells[slots[i]], grads.dtype.type(signs[i])
         randoms = randoms_of(view, rows[i], slots[i])

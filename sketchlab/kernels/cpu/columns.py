@@ -24,11 +24,8 @@ __all__ = [
     "combine",
     "copy_to",
     "largest_of",
-    "least_of_three",
-    "middle_of_three",
     "put_all",
     "raise_cell",
-    "raise_scaled",
     "sum_of",
     "to_change",
     "to_target",
@@ -43,7 +40,9 @@ def combine(median, depth, ordered, answer):
         for j in range(1, depth):
             keep_lower(ordered[j], answer)
     elif depth == 3:
-        middle_of_three(ordered[0], 1, ordered[1], 1, ordered[2], 1, answer)
+        first, second, third = ordered[0], ordered[1], ordered[2]
+        for c in range(answer.size):
+            answer[c] = median_of_three(first[c], second[c], third[c])
     else:
         for j in range(1, depth):
             for p in range(j - 1, -1, -1):
@@ -85,26 +84,6 @@ def keep_lower(cell, answer):
     """The smaller of every pair of values."""
     for c in range(answer.size):
         answer[c] = lower(cell[c], answer[c])
-
-
-@register_jitable
-def least_of_three(first, second, third, answer):
-    """The smallest of three values."""
-    for c in range(answer.size):
-        answer[c] = lower(number(third[c]), lower(number(second[c]), number(first[c])))
-
-
-@register_jitable
-def middle_of_three(first, sign1, second, sign2, third, sign3, answer):
-    """The median of three signed values."""
-    one, two, three = (
-        answer.dtype.type(sign1),
-        answer.dtype.type(sign2),
-        answer.dtype.type(sign3),
-    )
-    for c in range(answer.size):
-        a, b, d = one * number(first[c]), two * number(second[c]), three * number(third[c])
-        answer[c] = median_of_three(a, b, d)
 
 
 @register_jitable
@@ -170,13 +149,6 @@ def raise_cell(cell, target, randoms):
     """Raise a cell to at least a target."""
     for c in range(cell.size):
         put(cell, c, higher(number(cell[c]), target[c]), randoms)
-
-
-@register_jitable
-def raise_scaled(cell, values, scale):
-    """Raise a cell to at least a scale times some values."""
-    for c in range(cell.size):
-        cell[c] = higher(scale * values[c], cell[c])
 
 
 @register_jitable

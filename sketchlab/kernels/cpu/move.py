@@ -1,18 +1,23 @@
 """The last part of a step: variables read, the rule applied, parameters moved."""
 
+import numpy as np
 from numba import prange
 from numba.extending import register_jitable
 
 from sketchlab.kernels.compile import kernel
-from sketchlab.kernels.cpu.columns import advance_own, raise_scaled
+from sketchlab.kernels.cpu.columns import advance_own
 from sketchlab.kernels.cpu.compact import advance_codes, advance_row_means, read_bucket_means
 from sketchlab.kernels.cpu.factors import read_factors
 from sketchlab.kernels.cpu.prefetch import prefetch_cells, prefetch_row, rows_ahead
 from sketchlab.kernels.cpu.shrunken import read_shrunken
 from sketchlab.kernels.cpu.tiles import (
+    Readings,
+    combined,
     gather,
     gather_rounded,
+    has_readings,
     read_tile,
+    readings_of,
     scatter,
     scatter_rounded,
 )
@@ -29,8 +34,9 @@ from sketchlab.kernels.cpu.views import (
     by_kind,
     grouped,
 )
-from sketchlab.kernels.numba_private import in_turn, inlined
+from sketchlab.kernels.numba_private import by_type, in_turn, inlined
 from sketchlab.kernels.rule import update
+from sketchlab.rules.arithmetic import higher
 from sketchlab.stores.arithmetic import weighted_scale
 
 __all__ = ["move"]
@@ -69,7 +75,8 @@ def read_own(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     else:  # a long row is worked on where it lies
         answer = cells[rows[start]]
     if view.mode == LARGEST:
-        raise_scaled(answer, previous[1], previous[2])
+        for c in range(answer.size):
+            answer[c] = higher(value_of(previous, None, c), answer[c])
     else:
         advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
     if tile_rows > 1:
@@ -90,7 +97,25 @@ def read_own_rounded(view, previous, buffer, rows, start, stop, tile_rows, gradi
 
 @inlined
 def read_hashed(view, previous, buffer, rows, start, stop, tile_rows, gradient):
-    """Read a tile's answers from a sketch."""
+    """Read a tile's answers from a sketch; of three hash functions they stay where they lie."""
+    number = previous[0]
+    answer = buffer[number, : gradient.size]
+    one = gradient.dtype.type(1)
+    if has_readings(view, tile_rows) and view.mode != BUCKET:
+        readings = readings_of(view, view.slots, view.signs, start)
+    else:
+        ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
+        read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
+        if view.mode == BUCKET:
+            advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
+        # whatever is combined of three equal readings is each of them
+        readings = Readings(answer, answer, answer, one, one, one, view.signed)
+    return number + 1, readings, scale_of(view, rows, start, stop, answer)
+
+
+@inlined
+def read_hashed_rounded(view, previous, buffer, rows, start, stop, tile_rows, gradient):
+    """The same of cells whose numbers have two bytes."""
     number = previous[0]
     answer = buffer[number, : gradient.size]
     ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
@@ -129,7 +154,7 @@ def prefetch_moment(view, previous, rows, i):
     """Ask for what is kept of row number i."""
 
 
-@by_kind(read_own, read_hashed, read_other, read_own_rounded)
+@by_kind(read_own, read_hashed, read_other, read_own_rounded, read_hashed_rounded)
 def read_moment(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     """Read the answers of a tile; what is kept of its rows alone advances first.
 
@@ -167,7 +192,17 @@ def weigh(weights, multiplier, full, gain, rows, start, stop, answer):
 @inlined
 def value_of(read, previous, c):
     """The moment of number c of a tile."""
-    return read[2] * read[1][c]
+    return read[2] * answer_of(read[1], c)
+
+
+@inlined
+def _read_before(readings, c):
+    return readings[c]
+
+
+@by_type({Readings: combined, None: _read_before, np.ndarray: _read_before})
+def answer_of(readings, c):
+    """The answer number c of a tile, as the divided table gives it."""
 
 
 prefetch_moments, read_moments, values_of = map(in_turn, (prefetch_moment, read_moment, value_of))

@@ -93,11 +93,11 @@ class ScaledPart(Part):
     def __init__(self, store, moment):
         super().__init__(store, moment)
         self.changes = store.decay == "global"
-        self.filled_in = None
+        self.keep = self.filled_in = None
 
     def give(self, scratch):
         super().give(scratch)
-        self.filled_in = None
+        self.keep = self.filled_in = None
 
     def begin(self, step, keep, gain):
         store, fields, number = self.store, self.fields, self.number
@@ -107,8 +107,10 @@ class ScaledPart(Part):
         if numbers == self.filled_in:
             return
         fields[GAIN] = number(store.begin_step(keep, gain) / self.share)
-        fields[KEEP_LESS_ONE] = number(store.row_keep_less_one(keep))
         fields[MULTIPLIER] = number(store.multiplier)
+        if keep != self.keep:
+            fields[KEEP_LESS_ONE] = number(store.row_keep_less_one(keep))
+            self.keep = keep
         # the numbers of a step stay what they are, unless the store fades as a whole
         self.filled_in = None if self.changes else numbers
 

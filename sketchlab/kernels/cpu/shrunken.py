@@ -7,11 +7,10 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab.kernels.cpu.numbers import number
-from sketchlab.kernels.cpu.tiles import read_tile
+from sketchlab.kernels.cpu.tiles import combined, has_readings, read_tile, readings_of
 from sketchlab.stores.arithmetic import (
     contribution,
     joined,
-    median_of_three,
     trusted_part,
     weighted_scale,
 )
@@ -25,31 +24,30 @@ _SMALL, _LARGE = 1e-30, 1e30
 
 
 @register_jitable
-def squares_of_three(share, first, sign1, second, sign2, third, sign3):
-    """The square of the mean of three signed runs, and the mean of their squares.
+def squares_of_three(readings, share):
+    """The square of the mean of three readings, and the mean of their squares.
 
     `share` is 1/3.
     """
-    found = sums_of_three(first, share * sign1, second, share * sign2, third, share * sign3)
+    found = sums_of_three(readings, share)
     square_of_mean, mean_square = np.float64(found[0]), np.float64(found[1])
     if not _SMALL < mean_square < _LARGE:
-        third_part = np.float64(1 / 3)
-        shares = third_part * sign1, third_part * sign2, third_part * sign3
-        return sums_of_three(first, shares[0], second, shares[1], third, shares[2])
+        return sums_of_three(readings, np.float64(1 / 3))
     return square_of_mean, mean_square
 
 
 @register_jitable(fastmath=_SUMS)
-def sums_of_three(first, share1, second, share2, third, share3):
-    """The same, in the type of the shares, which are 1/3 with the signs."""
-    square_of_mean = total = share1 - share1
-    for c in range(first.size):
-        a, b = share1 * number(first[c]), share2 * number(second[c])
-        d = share3 * number(third[c])
+def sums_of_three(readings, share):
+    """The same, in the type of `share`, which is 1/3."""
+    square_of_mean = total = share - share
+    for c in range(readings.first.size):
+        a = share * readings.sign1 * number(readings.first[c])
+        b = share * readings.sign2 * number(readings.second[c])
+        d = share * readings.sign3 * number(readings.third[c])
         mean = a + b + d
         square_of_mean += mean * mean
         total += a * a + b * b + d * d
-    return square_of_mean, total / abs(share1)
+    return square_of_mean, total / share
 
 
 @register_jitable(fastmath=_SUMS)
@@ -80,15 +78,6 @@ def trust_in(view, i, past, measured):
 
 
 @register_jitable
-def join_middle_of_three(first, sign1, second, sign2, third, sign3, part, gradient, gain, answer):
-    """Join the trusted part of a median with a gradient."""
-    for c in range(answer.size):
-        a, b, d = sign1 * number(first[c]), sign2 * number(second[c]), sign3 * number(third[c])
-        median = median_of_three(a, b, d)
-        answer[c] = joined(part, median, contribution(False, gain, gradient[c]))
-
-
-@register_jitable
 def join(part, gradient, gain, answer):
     """Join the trusted part of an answer with a gradient."""
     for c in range(answer.size):
@@ -102,20 +91,17 @@ def read_shrunken(view, rows, start, stop, tile_rows, gradient, ordered, answer)
     The rows' weights have the step added then. `ordered` is scratch, as for `read_tile`, of as many
     runs as the view has hash functions.
     """
-    cells, dim, gain = view.cells, view.cells.shape[1], view.gain
+    dim, gain = view.cells.shape[1], view.gain
     slots, signs, full, weights = view.slots, view.signs, view.full, view.weights
     to = weights.dtype.type
     one = to(1)
-    if view.constants.shape[0] == 3 and tile_rows == 1:
-        first, second = cells[slots[0, start]], cells[slots[1, start]]
-        third = cells[slots[2, start]]
-        sign1, sign2, sign3 = to(signs[0, start]), to(signs[1, start]), to(signs[2, start])
-        measured = squares_of_three(to(1 / 3), first, sign1, second, sign2, third, sign3)
+    if has_readings(view, tile_rows):
+        readings = readings_of(view, slots, signs, start)
         past = weights[rows[start]]
-        part = trust_in(view, start, past, measured)
-        join_middle_of_three(
-            first, sign1, second, sign2, third, sign3, part, gradient, gain, answer
-        )
+        part = trust_in(view, start, past, squares_of_three(readings, to(1 / 3)))
+        for c in range(answer.size):
+            median = combined(readings, c)
+            answer[c] = joined(part, median, contribution(False, gain, gradient[c]))
         weights[rows[start]] = past + gain
         return weighted_scale(one, full, joined(part, past, gain))
     read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer)

@@ -5,18 +5,33 @@ to single numbers, would spend their time on entering and leaving short loops: a
 many of them as fill a buffer in the nearest cache.
 """
 
+from typing import NamedTuple
+
+import numpy as np
 from numba.extending import register_jitable
 
 from sketchlab.kernels.cpu.columns import (
     combine,
     copy_to,
-    least_of_three,
-    middle_of_three,
     put_all,
 )
 from sketchlab.kernels.cpu.numbers import number, randoms_of
+from sketchlab.kernels.numba_private import inlined
+from sketchlab.rules.arithmetic import lower
+from sketchlab.stores.arithmetic import median_of_three
 
-__all__ = ["gather", "gather_rounded", "read_tile", "rows_in_tile", "scatter", "scatter_rounded"]
+__all__ = [
+    "Readings",
+    "combined",
+    "gather",
+    "gather_rounded",
+    "has_readings",
+    "read_tile",
+    "readings_of",
+    "rows_in_tile",
+    "scatter",
+    "scatter_rounded",
+]
 
 _LONG_ROW = 16  # columns: from here on a row is a tile
 _NUMBERS = 512  # of a tile of several rows, about
@@ -70,6 +85,50 @@ def scatter_rounded(tile, view, rows, start, stop):
         put_all(cells[row], tile[first : first + dim], randoms_of(view, row, row))
 
 
+class Readings(NamedTuple):
+    """The readings of one row under three hash functions, where they lie, with their signs."""
+
+    first: np.ndarray
+    second: np.ndarray
+    third: np.ndarray
+    sign1: np.floating
+    sign2: np.floating
+    sign3: np.floating
+    signed: bool  # the answer is the median; else the minimum
+
+
+@inlined
+def has_readings(view, tile_rows):
+    """Whether the rows of a sketch are answered from `Readings`."""
+    return view.constants.shape[0] == 3 and tile_rows == 1
+
+
+@inlined
+def readings_of(view, slots, signs, i):
+    """Those of row number i."""
+    cells, to = view.cells, view.weights.dtype.type
+    return Readings(
+        cells[slots[0, i]],
+        cells[slots[1, i]],
+        cells[slots[2, i]],
+        to(signs[0, i]),
+        to(signs[1, i]),
+        to(signs[2, i]),
+        view.signed,
+    )
+
+
+@inlined
+def combined(readings, c):
+    """The answer in column c, as the divided table gives it."""
+    a = readings.sign1 * number(readings.first[c])
+    b = readings.sign2 * number(readings.second[c])
+    d = readings.sign3 * number(readings.third[c])
+    if readings.signed:
+        return median_of_three(a, b, d)
+    return lower(d, lower(b, a))
+
+
 @register_jitable
 def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     """The answers of rows number `start` to `stop`, as the divided table gives them.
@@ -78,14 +137,10 @@ def read_tile(view, slots, signs, start, stop, tile_rows, ordered, answer):
     """
     cells = view.cells
     depth, dim = view.constants.shape[0], cells.shape[1]
-    if depth == 3 and tile_rows == 1:
-        first, second = cells[slots[0, start]], cells[slots[1, start]]
-        third = cells[slots[2, start]]
-        if view.signed:
-            sign1, sign2, sign3 = signs[0, start], signs[1, start], signs[2, start]
-            middle_of_three(first, sign1, second, sign2, third, sign3, answer)
-        else:
-            least_of_three(first, second, third, answer)
+    if has_readings(view, tile_rows):
+        readings = readings_of(view, slots, signs, start)
+        for c in range(answer.size):
+            answer[c] = combined(readings, c)
         return
     for j in range(depth):
         place = 0

@@ -153,12 +153,12 @@ def _mode(store):
     return CONSERVATIVE if store.conservative else _MODES[store.decay]
 
 
-def by_kind(own, hashed, other, own_rounded=None):
+def by_kind(own, hashed, other, own_rounded=None, hashed_rounded=None):
     """A decorator: the function for a view's kind takes the place of the decorated one.
 
     Kinds of views have types of their own, by what is None in them, so that a kernel is compiled
     for those alone that it is given: rows with cells of their own (neither slots nor codes), the
-    cells of a sketch (no codes), and all others; `own_rounded` is for rows whose own cells have
+    cells of a sketch (no codes), and all others; the `rounded` ones are for cells with
     numbers of two bytes (with random numbers).
     """
     kinds = {(True, True): own, (False, True): hashed, (False, False): other}
@@ -168,6 +168,7 @@ def by_kind(own, hashed, other, own_rounded=None):
         for no_randoms in (True, False)
     }
     functions[True, True, False] = own_rounded or own
+    functions[False, True, False] = hashed_rounded or hashed
     return by_missing(("slots", "codes", "randoms"), functions)
 
 
