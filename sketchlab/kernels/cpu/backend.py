@@ -15,6 +15,7 @@ from sketchlab.kernels.cpu.advance import advance
 from sketchlab.kernels.cpu.coalesce import sort_rows, sum_groups
 from sketchlab.kernels.cpu.look import order_of, sum_few_squares, sum_squares
 from sketchlab.kernels.cpu.move import move
+from sketchlab.kernels.cpu.move_own import move_own
 from sketchlab.kernels.cpu.parts import Step, part_of
 from sketchlab.kernels.cpu.sorting import RADIX
 from sketchlab.kernels.cpu.threads import PARTS, check_not_lost, one_at_a_time
@@ -94,7 +95,8 @@ class CPU(OnHost):
             part.begin(step, keep, gain)
         for parts in fitted.sharing:
             advance(False, rows, grads, source, *fitted.to_advance(parts))
-        move(scalars, table, rows, grads, source, *fitted.to_move())
+        last = move_own if fitted.own else move
+        last(scalars, table, rows, grads, source, *fitted.to_move())
         if fitted.late:
             for parts in fitted.sharing:
                 advance(True, rows, grads, source, *fitted.to_advance(parts))
@@ -114,7 +116,8 @@ class CPU(OnHost):
             with told_if_long():
                 for sharing in fitted.sharing:
                     advance(False, none, grads, none, *fitted.to_advance(sharing))
-                move(scalars, table, none, grads, none, *fitted.to_move())
+                last = move_own if fitted.own else move
+                last(scalars, table, none, grads, none, *fitted.to_move())
                 for part in parts:
                     part.compile(Step(none, grads, none, 0.0))
             self._compiled.add(key)

@@ -20,6 +20,7 @@ from sketchlab.kernels.cpu.tiles import (
     readings_of,
     scatter,
     scatter_rounded,
+    tile_of,
 )
 from sketchlab.kernels.cpu.views import (
     ADD,
@@ -39,7 +40,7 @@ from sketchlab.kernels.rule import update
 from sketchlab.rules.arithmetic import higher
 from sketchlab.stores.arithmetic import weighted_scale
 
-__all__ = ["move"]
+__all__ = ["move", "prefetch_own"]
 
 
 @inlined
@@ -215,25 +216,19 @@ def move(h, table, rows, grads, source, buffers, parts, tile_rows, *fields):
     `fields` are those of the views of all moments, one behind the other, `grads[source[i]]` the
     gradient of row number i. The number of parts only splits the work.
     """
-    k, dim, ahead = rows.size, table.shape[1], rows_ahead(table)
+    k, ahead = rows.size, rows_ahead(table)
     for p in prange(parts):
         views, buffer = grouped(fields), buffers[p]
         part_stop = k * (p + 1) // parts
         for start in range(k * p // parts, part_stop, tile_rows):
             stop = min(start + tile_rows, part_stop)
-            size = (stop - start) * dim
-            if tile_rows == 1:  # a long row is worked on where it lies
-                later = start + ahead
-                if later < k:
-                    prefetch_moments(views, None, rows, later)
-                    prefetch_row(table, rows[later])
-                x, g = table[rows[start]], grads[source[start]]
-            else:
-                x, g = buffer[0, :size], buffer[1, :size]
-                gather(table, rows, start, stop, x)
-                gather(grads, source, start, stop, g)
+            later = start + ahead
+            if tile_rows == 1 and later < k:
+                prefetch_moments(views, None, rows, later)
+                prefetch_row(table, rows[later])
+            x, g = tile_of(table, grads, rows, source, start, stop, tile_rows, buffer)
             read = read_moments(views, (2, x, h[0]), buffer, rows, start, stop, tile_rows, g)
-            for c in range(size):
+            for c in range(x.size):
                 x[c] = update(h, x[c], g[c], *values_of(read, None, c))
             if tile_rows > 1:
                 scatter(x, table, rows, start, stop)

@@ -31,6 +31,7 @@ __all__ = [
     "rows_in_tile",
     "scatter",
     "scatter_rounded",
+    "tile_of",
 ]
 
 _LONG_ROW = 16  # columns: from here on a row is a tile
@@ -65,6 +66,19 @@ def scatter(tile, table, rows, start, stop):
         for c in range(dim):
             table[row, c] = tile[place]
             place += 1
+
+
+@inlined
+def tile_of(table, grads, rows, source, start, stop, tile_rows, buffer):
+    """Parameters and gradients of a tile: a long row where it lies, short ones in a buffer."""
+    size = (stop - start) * table.shape[1]
+    x, g = buffer[0, :size], buffer[1, :size]
+    if tile_rows == 1:
+        x, g = table[rows[start]], grads[source[start]]
+    else:
+        gather(table, rows, start, stop, x)
+        gather(grads, source, start, stop, g)
+    return x, g
 
 
 @register_jitable

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlab.kernels.cpu.advance import CHUNK, owners_of_cells
+from sketchlab.kernels.cpu.move_own import are_own
 from sketchlab.kernels.cpu.tiles import rows_in_tile
 from sketchlab.kernels.cpu.views import ADD, BUCKET, CODES, answers_first, is_written
 from sketchlab.kernels.scratch import Scratch, roomy
@@ -24,6 +25,7 @@ class Fitted(NamedTuple):
     parts: list  # see `parts.Part`
     sharing: list  # lists of parts whose rows share cells, which advance in one call
     late: bool  # whether some cells are read before they change
+    own: bool  # whether every variable is exact
 
     def to_move(self):
         """The last arguments of `move`."""
@@ -72,7 +74,8 @@ class Workspace:
         sharing = [part for part in parts if part.view.mode >= ADD]
         sharing = [[part] for part in sharing] if apart else [sharing] if sharing else []
         late = any(map(answers_first, views))
-        return Fitted(buffers, threads, rows_in_tile(dim), parts, sharing, late)
+        own = are_own(views)
+        return Fitted(buffers, threads, rows_in_tile(dim), parts, sharing, late, own)
 
     def _scratch_of(self, views, k, dim, dtype, threads, apart):
         """Scratch memory of each view, and of the tiles of all."""
