@@ -36,8 +36,9 @@ class OwnCells(NamedTuple):
 
 def are_own(views):
     """Whether `move_own` can take the place of `move`."""
-    plain = all(view.mode == OWN and view.randoms is None for view in views)
-    return plain and 1 + len(views) <= _MOST
+    return 1 + len(views) <= _MOST and all(
+        view.mode == OWN and view.randoms is None and not view.weights.size for view in views
+    )
 
 
 @inlined
