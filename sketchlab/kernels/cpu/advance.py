@@ -181,6 +181,8 @@ def change_long(view, slots, signs, picked, rows, grads, source, change):
             prefetch_row(cells, slots[later])
             if written:
                 prefetch_row(change, later)
+            else:
+                prefetch_row(grads, source[later])
         i = picked[e]
         cell, sign = cells[slots[i]], grads.dtype.type(signs[i])
         randoms = randoms_of(view, rows[i], slots[i])

@@ -95,8 +95,7 @@ class CPU(OnHost):
             part.begin(step, keep, gain)
         for parts in fitted.sharing:
             advance(False, rows, grads, source, *fitted.to_advance(parts))
-        last = move_own if fitted.own else move
-        last(scalars, table, rows, grads, source, *fitted.to_move())
+        _move(fitted, scalars, table, rows, grads, source)
         if fitted.late:
             for parts in fitted.sharing:
                 advance(True, rows, grads, source, *fitted.to_advance(parts))
@@ -116,8 +115,7 @@ class CPU(OnHost):
             with told_if_long():
                 for sharing in fitted.sharing:
                     advance(False, none, grads, none, *fitted.to_advance(sharing))
-                last = move_own if fitted.own else move
-                last(scalars, table, none, grads, none, *fitted.to_move())
+                _move(fitted, scalars, table, none, grads, none)
                 for part in parts:
                     part.compile(Step(none, grads, none, 0.0))
             self._compiled.add(key)
@@ -160,6 +158,12 @@ class CPU(OnHost):
         summed = array("summed", (groups, grads.shape[1]), grads.dtype)
         sum_groups(grads, source, starts, groups, threads, summed)
         return distinct[:groups], summed, self._space.counting(groups)
+
+
+def _move(fitted, *step):
+    """The last part of a step, by the kernel that its variables need."""
+    last = move_own if fitted.own else move
+    last(*step, *fitted.to_move())
 
 
 def _writeable(array):

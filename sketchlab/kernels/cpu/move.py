@@ -97,6 +97,15 @@ def read_own_rounded(view, previous, buffer, rows, start, stop, tile_rows, gradi
 
 
 @inlined
+def answer_into(answer, view, buffer, start, stop, tile_rows, gradient):
+    """Put a tile's answers from a sketch into a run; under bucket decay, those after the step."""
+    ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
+    read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
+    if view.mode == BUCKET:
+        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
+
+
+@inlined
 def read_hashed(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     """Read a tile's answers from a sketch; of three hash functions they stay where they lie."""
     number = previous[0]
@@ -105,10 +114,7 @@ def read_hashed(view, previous, buffer, rows, start, stop, tile_rows, gradient):
     if has_readings(view, tile_rows) and view.mode != BUCKET:
         readings = readings_of(view, view.slots, view.signs, start)
     else:
-        ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
-        read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
-        if view.mode == BUCKET:
-            advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
+        answer_into(answer, view, buffer, start, stop, tile_rows, gradient)
         # whatever is combined of three equal readings is each of them
         readings = Readings(answer, answer, answer, one, one, one, view.signed)
     return number + 1, readings, scale_of(view, rows, start, stop, answer)
@@ -119,10 +125,7 @@ def read_hashed_rounded(view, previous, buffer, rows, start, stop, tile_rows, gr
     """The same of cells whose numbers have two bytes."""
     number = previous[0]
     answer = buffer[number, : gradient.size]
-    ordered = buffer[buffer.shape[0] - view.constants.shape[0] :]
-    read_tile(view, view.slots, view.signs, start, stop, tile_rows, ordered, answer)
-    if view.mode == BUCKET:
-        advance_own(answer, gradient, view.squared, view.keep_less_one, view.gain, None)
+    answer_into(answer, view, buffer, start, stop, tile_rows, gradient)
     return number + 1, answer, scale_of(view, rows, start, stop, answer)
 
 
