@@ -15,6 +15,7 @@ from analysis.timing.gpu_contenders import (
     CONTENDERS,
     OPTIMIZERS,
     ROWS,
+    TWO_BYTES,
     VARIANTS,
     Missing,
     competes,
@@ -71,7 +72,7 @@ def _cells(shapes):
     sparse = [shape for shape in shapes if shape[2] is not None]
     if sparse:
         base = max(sparse, key=lambda shape: shape[1] * shape[2])
-        yield from ((optimizer, *base, "ascending") for optimizer in VARIANTS)
+        yield from ((optimizer, *base, "ascending") for optimizer in VARIANTS | TWO_BYTES)
         for rows in ROWS[1:]:
             yield from ((optimizer, *base, rows) for optimizer in OPTIMIZERS)
 

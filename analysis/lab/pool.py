@@ -39,6 +39,7 @@ def worker_pool(jobs):
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             lifeline.close()
+            pool.shutdown()  # a pool that ends while Python does may fail: both close its pipes
             worker_end.close()
 
 
@@ -68,10 +69,14 @@ class _Processes(Executor):
             raise
 
     def shutdown(self, wait=True, *, cancel_futures=False):
-        """Take no more calls, and forget those that wait where asked to."""
+        """Take no more calls, and forget those that wait where asked to.
+
+        With `wait`, the processes are gone afterwards.
+        """
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
-        for process in self._all:
-            process.shutdown(wait=False)
+        if wait:
+            for process in self._all:
+                process.shutdown()
 
 
 def _start(lifeline):

@@ -21,8 +21,8 @@ class Missing(Exception):
     """A package that a contender needs is not installed."""
 
 
-def _sketches(decay, **of_v):
-    sketch = {"compression": COMPRESSION, "depth": DEPTH, "decay": decay}
+def _sketches(decay, cells=None, **of_v):
+    sketch = {"compression": COMPRESSION, "depth": DEPTH, "decay": decay, "cells": cells}
     return {"m": sl.CountSketch(**sketch), "v": sl.CountMinSketch(**sketch, **of_v)}
 
 
@@ -61,13 +61,19 @@ VARIANTS = {
     "Adam SM3": ("Adam", {"v": sl.SM3()}),
     "Adam 8 bit": ("Adam", {"m": sl.Quantized(), "v": sl.Quantized(signed=False)}),
 }
+#: Cells of two bytes; they are kept for float32 alone.
+TWO_BYTES = {
+    "Adam CS-MV, two bytes": ("Adam", _sketches("lazy", cells="bfloat16")),
+    "Adam CS-MV, global, two bytes": ("Adam", _sketches("global", cells="bfloat16")),
+    "Adam exact, two bytes": ("Adam", {name: sl.Dense(cells="bfloat16") for name in "mv"}),
+}
 #: How the rows of a step come.
 ROWS = ("ascending", "unsorted", "Zipf")
 
 
 def stores(optimizer):
     """Name and stores of one of the optimizers that are timed."""
-    return (OPTIMIZERS | VARIANTS)[optimizer]
+    return (OPTIMIZERS | VARIANTS | TWO_BYTES)[optimizer]
 
 
 def least_bytes(optimizer, n, dim, k, rows="ascending", seed=0):
@@ -179,7 +185,7 @@ CONTENDERS = {
 
 def competes(contender, optimizer, k):
     """Whether a contender has this optimizer: PyTorch no sketches, CuPy the paper's alone."""
-    if optimizer in VARIANTS:
+    if optimizer not in OPTIMIZERS:
         return contender == "sketchlab"
     if contender == "PyTorch":
         return optimizer == "Adam exact"

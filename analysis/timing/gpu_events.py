@@ -4,6 +4,7 @@ import gc
 import statistics
 import sys
 import time
+from importlib import metadata
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from sketchlab.kernels.cuda.arrays import as_device
 from sketchlab.kernels.cuda.elementwise import fill
 from sketchlab.kernels.cuda.launcher import Launcher
 
+_CUPY = ("cupy-cuda12x", "cupy-cuda13x")
 COPIED = 2**30  # bytes of one array of the copy
 
 
@@ -26,7 +28,7 @@ def why_not():
 
 
 def device():
-    """What the timings are of: the device, its driver, the toolkit."""
+    """What the timings are of: the device, its driver, the toolkit, the packages that use it."""
     cuda = driver.cuda
     if driver.simulated():
         return {"name": "simulator"}
@@ -35,7 +37,16 @@ def device():
     versions = {"driver": cuda.cudadrv.driver.driver.get_version()}
     versions["toolkit"] = cuda.runtime.get_version()
     dotted = {what: ".".join(map(str, version)) for what, version in versions.items()}
-    return {"name": name, "compute_capability": list(here.compute_capability), **dotted}
+    packages = {name: _version(name) for name in ("numba-cuda", "torch", *_CUPY)}
+    found = {name: version for name, version in packages.items() if version}
+    return {"name": name, "compute_capability": list(here.compute_capability), **dotted, **found}
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def l2_bytes():

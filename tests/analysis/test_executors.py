@@ -1,10 +1,13 @@
 """Who makes the runs: this machine, a Dask cluster on the loopback interface, an MPI job."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import deadly
@@ -68,6 +71,19 @@ def cluster():
         ) as made,
     ):
         yield f"dask:{made.scheduler_address}"
+
+
+def test_after_ctrl_c_nothing_of_the_pool_is_left():
+    # What would be left fails at random while Python ends: a thread closes pipes that it writes to.
+    threads, children = set(threading.enumerate()), set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt), executor("local", 2) as workers:
+        calls = [workers.submit(time.sleep, 60) for _ in range(4)]
+        while len(set(multiprocessing.active_children()) - children) < 2:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert set(threading.enumerate()) <= threads
+    assert set(multiprocessing.active_children()) <= children
+    assert all(call.done() for call in calls)
 
 
 def loses_only_its_own(squares, folder, capfd, *more):
