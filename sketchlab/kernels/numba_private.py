@@ -50,7 +50,7 @@ def class_of(numba_type):
     return getattr(numba_type, "instance_class", None)
 
 
-def by_type(functions):
+def by_type(functions, otherwise=None):
     """Replace a function by the one that a table names for the type of its first argument.
 
     In plain Python (and in a simulator) the table is looked up at each call; compiled, the function
@@ -61,9 +61,17 @@ def by_type(functions):
     functions : dict
         From NamedTuple classes to functions with the parameters of the decorated one. Later entries
         count, too.
+    otherwise : callable, optional
+        For all other classes.
     """
+
+    def of_class(kind):
+        return functions[kind] if otherwise is None else functions.get(kind, otherwise)
+
     return _chosen(
-        lambda first: functions[type(first)], lambda first: functions.get(class_of(first)), overload
+        lambda first: of_class(type(first)),
+        lambda first: functions.get(class_of(first), otherwise),
+        overload,
     )
 
 

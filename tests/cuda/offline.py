@@ -85,7 +85,7 @@ class Recorder(launcher.Launcher):
             launcher, require=lambda: None, cuda=mock.MagicMock(), machine_here=NoDriver
         ):
             super().__init__(home)
-        self.blocks, self.together = 1024, 256
+        self.blocks, self.most, self.together = 1024, 1024, 256
         self.launched = {}
 
     def _launch(self, kernel, arguments, together):

@@ -106,6 +106,12 @@ def test_a_compiler_that_refuses_a_kernel_is_named(monkeypatch):
         raise refusal("ERROR_INVALID_IR (6)")
 
 
+def test_a_numpy_that_numba_cuda_does_not_know_is_said():
+    message = r"numba-cuda .* does not work with NumPy .*row_stack.*pip install 'numpy<2.5'"
+    with pytest.raises(sl.BackendError, match=message), driver.compiling():
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+
 def test_a_tensor_that_requires_grad_is_refused_with_the_way_out():
     for name in ("table", "grads"):
         with pytest.raises(sl.InputError, match=rf"{name}: .*requires grad.*detach\(\)"):

@@ -88,7 +88,7 @@ MODULES = bucket, elementwise, factors, groups, owned, quantized, row_wise, shru
 DOUBLE = {"sum_squares", "find_parts"}
 # The loops over parameters and cells; the others are bookkeeping.
 MAIN = {"take_parts", "change_owned_cells", "decay_cells", "move", "sort", "sum_groups"}
-MAIN |= {"code_blocks_anew", "raise_row_bounds", "sum_changes"}
+MAIN |= {"code_blocks_anew", "find_column_targets", "raise_row_bounds", "sum_columns", "sum_rows"}
 # Kernels whose blocks wait for each other: two of 256 threads must fit on a multiprocessor.
 TOGETHER, REGISTERS = {"sort", "sum_groups"}, 128
 

@@ -9,6 +9,8 @@ made.
 from contextlib import contextmanager, suppress
 from importlib import metadata
 
+import numpy as np
+
 from sketchlab.errors import BackendError
 
 try:
@@ -21,6 +23,7 @@ except Exception as error:  # ImportError, RuntimeError and what a damaged toolk
 __all__ = ["compiling", "cuda", "device", "failed", "guarded", "require", "simulated"]
 
 _OUT_OF_MEMORY, _INVALID_CODE = "OUT_OF_MEMORY", "ERROR_INVALID_IR"
+_MISSING_IN_NUMPY = "module 'numpy' has no attribute"
 
 
 def device(function):
@@ -103,6 +106,11 @@ def compiling():
             raise BackendError(
                 f"parts of different CUDA toolkits are installed ({listed}), which cannot compile "
                 f"a kernel together ({_in_short(error)}): install all of them in one version"
+            ) from error
+        if _MISSING_IN_NUMPY in str(error):
+            raise BackendError(
+                f"numba-cuda {metadata.version('numba-cuda')} does not work with NumPy "
+                f"{np.__version__} ({_in_short(error)}): pip install 'numpy<2.5'"
             ) from error
         if _INVALID_CODE in str(error):
             raise BackendError(

@@ -10,13 +10,15 @@ from sketchlab.kernels.cuda.loops import (
     THREADS,
     column_step,
     first_column,
+    first_row,
+    items_of_part,
     row_step,
     sum_of_column,
     sum_of_row,
 )
 from sketchlab.rules.arithmetic import lower
 
-__all__ = ["add_column_sums", "sum_changes", "total_of"]
+__all__ = ["add_column_sums", "sum_columns", "sum_rows", "total_of"]
 
 
 def total_of(right, total, most):
@@ -30,31 +32,36 @@ def total_of(right, total, most):
         total[0] = lower(subtotal, most)
 
 
-def sum_changes(source, view, active, items, grads, parts, most):
-    """Add each row's change to its row sum; column sums of the changes into `parts`.
-
-    Part p of the column sums, (count, dim), is of the items p, p + count, …
-    """
-    left, (count, dim) = view.left, parts.shape
-    shared = cuda.shared.array(THREADS, left.dtype)
-    for start in range(cuda.blockIdx.x * cuda.blockDim.y, count, row_step()):
-        part = start + cuda.threadIdx.y
-        if part < count:
-            for c in range(first_column(), dim, column_step()):
-                parts[part, c] = left.dtype.type(0)
-        for before in range(0, items, count):
-            i, row, subtotal = before + part, -1, left.dtype.type(0)
-            if part < count and i < items:
+def sum_columns(source, view, active, items, grads, parts):
+    """Sums of the changes' columns into `parts`, each part of as many items side by side."""
+    count, dim = parts.shape
+    for part in range(first_row(), count, row_step()):
+        begin, end = items_of_part(items, part, count)
+        for c in range(first_column(), dim, column_step()):
+            subtotal = parts.dtype.type(0)
+            for i in range(begin, end):
                 row = row_at(active, i)
-            if row >= 0:
-                for c in range(first_column(), dim, column_step()):
+                if row >= 0:
                     gradient = gradient_at(active, grads, i, c)
-                    change = change_at(source, view.squared, row, i, c, gradient)
-                    subtotal += change
-                    parts[part, c] += change
-            subtotal = sum_of_row(shared, subtotal)
-            if row >= 0 and first_column() == 0:
-                left[row] = lower(left[row] + subtotal, most)
+                    subtotal += change_at(source, view.squared, row, i, c, gradient)
+            parts[part, c] = subtotal
+
+
+def sum_rows(source, view, active, items, grads, most):
+    """Add the sum of each row's changes to its row sum."""
+    left = view.left
+    shared = cuda.shared.array(THREADS, left.dtype)
+    for start in range(cuda.blockIdx.x * cuda.blockDim.y, items, row_step()):
+        i, row, subtotal = start + cuda.threadIdx.y, -1, left.dtype.type(0)
+        if i < items:
+            row = row_at(active, i)
+        if row >= 0:
+            for c in range(first_column(), grads.shape[1], column_step()):
+                gradient = gradient_at(active, grads, i, c)
+                subtotal += change_at(source, view.squared, row, i, c, gradient)
+        subtotal = sum_of_row(shared, subtotal)
+        if row >= 0 and first_column() == 0:
+            left[row] = lower(left[row] + subtotal, most)
 
 
 def add_column_sums(right, parts, most):

@@ -6,6 +6,8 @@ done its parts are added. So a row that is given very often is summed by many th
 the same order.
 """
 
+import numpy as np
+
 from sketchlab.kernels.cuda.driver import device
 from sketchlab.kernels.cuda.loops import (
     column_step,
@@ -18,6 +20,7 @@ from sketchlab.kernels.cuda.loops import (
 __all__ = ["chunk_for", "sum_groups"]
 
 _SMALLEST = 16
+_TOGETHER = 4  # gradients
 
 
 def chunk_for(items):
@@ -28,56 +31,90 @@ def chunk_for(items):
     return chunk
 
 
-def sum_groups(active, grads, chunk, parts, arrived):
+def sum_groups(active, grads, repeated, turn, chunk, parts, arrived):
     """Sum the gradients of all groups of several rows into ``active.sums``.
 
     Parameters
     ----------
     active : SortedRows
     grads : array, (k, dim)
+    repeated, turn : array of int64, (1,), and int
+        Different where no row is given twice; see `sorting.sort`.
     chunk : int
     parts : array, (⌈k / chunk⌉, dim)
         Of the group that was begun in an earlier chunk.
     arrived : array of uint32, (1,)
         See `wait_for_grid`.
     """
-    rows = active.rows
-    for p in range(first_row(), parts.shape[0], row_step()):
-        begin, end = p * chunk, min((p + 1) * chunk, rows.size)
-        for c in range(first_column(), parts.shape[1], column_step()):
-            sum_chunk(active, grads, parts, p, begin, end, c)
+    if repeated[0] != turn:
+        return
+    rows, (count, dim) = active.rows, parts.shape
+    for p in range(first_row(), count, row_step()):
+        sum_chunk(active, grads, parts, p, p * chunk, min((p + 1) * chunk, rows.size))
     wait_for_grid(arrived)
-    for p in range(first_row(), parts.shape[0] - 1, row_step()):
+    for p in range(first_row(), count - 1, row_step()):
         start = last_start(active, p * chunk, (p + 1) * chunk)
         if start >= 0:
-            for c in range(first_column(), parts.shape[1], column_step()):
-                total, q = active.sums[start >> 1, c], p + 1
-                while q < parts.shape[0] and rows[q * chunk] == rows[start]:
+            end = end_of_parts(active, chunk, p + 1, count)
+            for c in range(first_column(), dim, column_step()):
+                total = active.sums[start >> 1, c]
+                for q in range(p + 1, end):
                     total += parts[q, c]
-                    q += 1
                 active.sums[start >> 1, c] = total
 
 
 @device
-def sum_chunk(active, grads, parts, p, begin, end, c):
-    """Sum column c of the groups between two items, as far as they lie there."""
-    rows, sums = active.rows, active.sums
-    e = begin
+def sum_chunk(active, grads, parts, p, begin, end):
+    """Sum the groups between two items, as far as they lie there; a row that is alone is left."""
+    rows, size = active.rows, active.rows.size
+    e, row = begin, rows[begin]
+    begun = begin > 0 and rows[begin - 1] == row
     while e < end:
-        row, start = rows[e], e
-        alone = (e == 0 or rows[e - 1] != row) and (e + 1 == rows.size or rows[e + 1] != row)
-        if alone or row >= active.n:
-            e += 1
+        last, following = e + 1, np.int64(-1)
+        if last < size:
+            following = rows[last]
+        while last < end and following == row:
+            last += 1
+            following = rows[last] if last < size else np.int64(-1)
+        if (begun or last > e + 1 or following == row) and row < active.n:
+            for c in range(first_column(), parts.shape[1], column_step()):
+                total = sum_of_items(active, grads, e, last, c)
+                if begun:
+                    parts[p, c] = total
+                else:
+                    active.sums[e >> 1, c] = total
+        e, row, begun = last, following, False
+
+
+@device
+def sum_of_items(active, grads, e, end, c):
+    """Column c of the gradients of some items, one after the other; several are read at once."""
+    order = active.order
+    total = grads[order[e], c]
+    e += 1
+    while e + _TOGETHER <= end:
+        first, second = grads[order[e], c], grads[order[e + 1], c]
+        third, fourth = grads[order[e + 2], c], grads[order[e + 3], c]
+        total = total + first + second + third + fourth
+        e += _TOGETHER
+    while e < end:
+        total += grads[order[e], c]
+        e += 1
+    return total
+
+
+@device
+def end_of_parts(active, chunk, first, count):
+    """The first chunk after `first` that begins with another row than it does; rows ascend."""
+    rows = active.rows
+    row, low, high = rows[first * chunk], first + 1, count
+    while low < high:
+        middle = (low + high) >> 1
+        if rows[middle * chunk] == row:
+            low = middle + 1
         else:
-            total = grads[active.order[e], c]
-            e += 1
-            while e < end and rows[e] == row:
-                total += grads[active.order[e], c]
-                e += 1
-            if start > 0 and rows[start - 1] == row:
-                parts[p, c] = total
-            else:
-                sums[start >> 1, c] = total
+            high = middle
+    return low
 
 
 @device

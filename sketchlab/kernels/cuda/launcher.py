@@ -7,7 +7,7 @@ import numpy as np
 
 from sketchlab.kernels.cuda.driver import cuda, require, simulated
 from sketchlab.kernels.cuda.elementwise import fill
-from sketchlab.kernels.cuda.loops import THREADS
+from sketchlab.kernels.cuda.loops import THREADS, WARP
 from sketchlab.kernels.cuda.memory import allocate
 
 __all__ = ["DEFAULT_STREAM", "Launcher", "Prepared", "machine_here"]
@@ -15,9 +15,12 @@ __all__ = ["DEFAULT_STREAM", "Launcher", "Prepared", "machine_here"]
 #: The legacy default stream: 0 to numba-cuda and PyTorch, 1 in array interfaces.
 DEFAULT_STREAM = 1
 
-_WARP = 32
+_LONG = 4 * WARP  # columns
 # Resident blocks of 256 threads on one multiprocessor: a grid of that many fills the GPU.
 _BLOCKS_EACH = 8
+# Most blocks of a grid for each multiprocessor. Where registers let fewer than eight be resident, a
+# grid of eight would end with half of the GPU idle; of many short blocks the end does not count.
+_MOST_BLOCKS_EACH = 64
 # The same for kernels whose blocks wait for each other: all must fit, with 128 registers a thread.
 _BLOCKS_TOGETHER = 2
 
@@ -48,25 +51,25 @@ class Prepared:
         """
         run, across = self._run, 1
         while across < min(columns, run.threads):
-            if across >= _WARP and rows * across >= run.threads * run.blocks:
+            if across >= WARP and rows * across >= run.threads * run.blocks:
                 break
             across *= 2
         below = run.threads // across
-        self._launch.shape(max(1, min(-(-rows // below), run.blocks)), across, below)
+        self._launch.shape(max(1, min(-(-rows // below), run.most)), across, below)
         return self
 
     def over(self, count):
         """One thread for each of `count` items, in a grid-stride loop."""
         run = self._run
-        self._launch.shape(max(1, min(-(-count // run.threads), run.blocks)), run.threads, 1)
+        self._launch.shape(max(1, min(-(-count // run.threads), run.most)), run.threads, 1)
         return self
 
     def over_columns(self, columns):
         """A warp side by side over columns, what is added up below each other."""
         run, across = self._run, 1
-        while across < min(_WARP, run.threads):
+        while across < min(WARP, run.threads):
             across *= 2
-        blocks = max(1, min(-(-columns // across), run.blocks))
+        blocks = max(1, min(-(-columns // across), run.most))
         self._launch.shape(blocks, across, run.threads // across)
         return self
 
@@ -76,9 +79,9 @@ class Prepared:
         return self
 
     def over_rows_together(self, rows, columns):
-        """As `over_rows`, with no more blocks than run at the same time."""
+        """As `over_rows`, with no more blocks than run at the same time, and long rows shared."""
         run, across = self._run, 1
-        while across < min(columns, _WARP, run.threads):
+        while across < min(columns, _LONG, run.threads):
             across *= 2
         below = run.threads // across
         self._launch.shape(max(1, min(-(-rows // below), run.together)), across, below)
@@ -101,8 +104,9 @@ class Launcher:
     ----------
     stream : int
         Of the current work.
-    threads, blocks, together : int
-        Threads of a block; blocks that fill the GPU; those that surely run at the same time.
+    threads, blocks, most, together : int
+        Threads of a block; blocks that fill the GPU; the most of a grid; those that surely run at
+        the same time.
     """
 
     def __init__(self, home=DEFAULT_STREAM):
@@ -112,11 +116,12 @@ class Launcher:
         self.machine = machine_here()
         self.device = self.machine.current_device()
         if simulated():  # every simulated thread is one of the operating system's
-            self.threads, self.blocks, self.together = 4, 2, 1
+            self.threads, self.blocks, self.most, self.together = 4, 2, 2, 1
         else:
             multiprocessors = cuda.get_current_device().MULTIPROCESSOR_COUNT
             self.threads = THREADS
             self.blocks = _BLOCKS_EACH * multiprocessors
+            self.most = _MOST_BLOCKS_EACH * multiprocessors
             self.together = _BLOCKS_TOGETHER * multiprocessors
         self._done, self._others = self.machine.Event(), self.machine.Event()
         self._arrived = None

@@ -8,26 +8,31 @@ be a multiple of another. Neighbouring threads have neighbouring columns.
 import numpy as np
 from numba.extending import register_jitable
 
-from sketchlab.kernels.cuda.driver import cuda, device
+from sketchlab.kernels.cuda.driver import cuda, device, simulated
 from sketchlab.rules.arithmetic import higher
 
 __all__ = [
     "THREADS",
+    "WARP",
     "column_step",
     "first_column",
     "first_item",
     "first_row",
     "item_step",
+    "items_of_part",
     "largest_of_column",
     "largest_of_row",
     "row_step",
     "sum_of_column",
     "sum_of_row",
     "wait_for_grid",
+    "wait_for_row",
 ]
 
 #: Threads of a block; numbers of shared memory that the reductions below take.
 THREADS = 256
+#: Threads that run together.
+WARP = 32
 
 _TOP = np.uint32(1 << 31)
 _ONE, _NOTHING = np.uint32(1), np.uint32(0)
@@ -99,6 +104,33 @@ def wait_for_grid(arrived):
         cuda.threadfence()
 
 
+@device
+def items_of_part(items, part, count):
+    """Where a part of the items begins and ends, of `count` parts that are nearly equal."""
+    return items * part // count, items * (part + 1) // count
+
+
+def _wait_for_warp():
+    cuda.syncwarp()
+
+
+def _wait_for_block():
+    cuda.syncthreads()
+
+
+# the simulator knows no warps
+_of_warp = device(_wait_for_block if simulated() else _wait_for_warp)
+
+
+@device
+def wait_for_row():
+    """Wait for the threads that are side by side; all threads of a block take part."""
+    if cuda.blockDim.x <= WARP:
+        _of_warp()
+    else:
+        cuda.syncthreads()
+
+
 @register_jitable
 def _sum(a, b):
     return a + b
@@ -109,15 +141,15 @@ def _of_row(join):
         x, across = cuda.threadIdx.x, cuda.blockDim.x
         t = cuda.threadIdx.y * across + x
         shared[t] = value
-        cuda.syncthreads()
+        wait_for_row()
         half = across // 2
         while half > 0:
             if x < half:
                 shared[t] = join(shared[t], shared[t + half])
-            cuda.syncthreads()
+            wait_for_row()
             half //= 2
         result = shared[t - x]
-        cuda.syncthreads()
+        wait_for_row()
         return result
 
     return device(reduce)

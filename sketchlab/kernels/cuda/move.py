@@ -2,14 +2,14 @@
 
 from sketchlab.kernels.cuda.active import gradient_at, row_at
 from sketchlab.kernels.cuda.loops import column_step, first_column, first_row, row_step
-from sketchlab.kernels.cuda.views import moment_at
+from sketchlab.kernels.cuda.views import moment_at, opened_at
 from sketchlab.kernels.numba_private import in_turn
 from sketchlab.kernels.rule import update
 
 __all__ = ["move"]
 
 
-moments_at = in_turn(moment_at)
+views_at, moments_at = in_turn(opened_at), in_turn(moment_at)
 
 
 def move(h, table, active, items, grads, views):
@@ -22,6 +22,7 @@ def move(h, table, active, items, grads, views):
         row = row_at(active, i)
         if row >= 0:
             for c in range(first_column(), table.shape[1], column_step()):
-                g = gradient_at(active, grads, i, c)
-                moments = moments_at(views, g, i, row, c, g)
-                table[row, c] = update(h, table[row, c], g, *moments)
+                # all is read before anything is written, see `opened_at`
+                g, x = gradient_at(active, grads, i, c), table[row, c]
+                moments = moments_at(views_at(views, 0, row, c), g, i, row, c, g)
+                table[row, c] = update(h, x, g, *moments)

@@ -35,7 +35,7 @@ from sketchlab.stores.sm3 import SM3Store
 __all__ = ["CellPlan", "Plan", "Rows", "check_known", "plan_for"]
 
 # Groups of threads that add up columns, each over its share of the rows.
-_PARTS = 1024
+_PARTS = 2048
 
 
 class Rows(NamedTuple):
@@ -216,16 +216,19 @@ class FactorPlan(Plan):
             source = advance.Lazy(self.view, self.less, self.gain)
             self.early.append(self.count)
         arguments = source, self.view, *rows.arguments()
-        self.sum_changes = run.prepare(factors.sum_changes, *arguments, self.parts, most)
+        self.sum_columns = run.prepare(factors.sum_columns, *arguments, self.parts)
+        self.sum_rows = run.prepare(factors.sum_rows, *arguments, most)
         self.add_columns = run.prepare(factors.add_column_sums, right, self.parts, most)
-        self.early += [self.sum_changes, self.add_columns, self.count]
+        # columns first: the sums of rows move, and lazy changes are read with them
+        self.early += [self.sum_columns, self.sum_rows, self.add_columns, self.count]
         self.scratch(self.total, "total", (1,))
 
     def resize(self, items):
         """See `Plan.resize`."""
         parts, dim = min(_PARTS, items), self.store.dim
         self.scratch(self.parts, "parts", (parts, dim))
-        self.sum_changes.over_rows(parts, dim)
+        self.sum_columns.over_rows(parts, dim)
+        self.sum_rows.over_rows(items, dim)
         self.add_columns.over_columns(dim)
 
     def begin(self, keep, gain):
@@ -259,16 +262,18 @@ class SM3Plan(Plan):
         bounds, columns = store.row_bounds.memory, store.column_bounds.memory
         self.view = sm3.Bounds(bounds, columns, self.multiplier, moment.squared)
         self.parts = Array(store.dtype, 2)
-        arguments = self.view, *rows.arguments(), self.gain, self.parts
+        arguments = self.view, *rows.arguments(), self.gain
+        self.find_columns = self.run.prepare(sm3.find_column_targets, *arguments, self.parts)
         self.raise_rows = self.run.prepare(sm3.raise_row_bounds, *arguments)
         self.raise_columns = self.run.prepare(sm3.raise_column_bounds, columns, self.parts)
-        self.early += [self.raise_rows, self.raise_columns]
+        self.early += [self.find_columns, self.raise_rows, self.raise_columns]
 
     def resize(self, items):
         """See `Plan.resize`."""
         parts, dim = min(_PARTS, items), self.store.dim
         self.scratch(self.parts, "parts", (parts, dim))
-        self.raise_rows.over_rows(parts, dim)
+        self.find_columns.over_rows(parts, dim)
+        self.raise_rows.over_rows(items, dim)
         self.raise_columns.over_columns(dim)
 
 

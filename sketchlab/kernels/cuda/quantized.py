@@ -13,6 +13,7 @@ from sketchlab.kernels.cuda.loops import (
     first_column,
     largest_of_row,
     row_step,
+    wait_for_row,
 )
 from sketchlab.kernels.cuda.views import MOMENTS
 from sketchlab.rules.arithmetic import higher
@@ -75,7 +76,7 @@ def code_blocks_anew(view, active, items, grads, keep_less_one, gain):
                     if view.signed and value < zero:
                         code |= SIGN
                     codes[row, c] = code
-            cuda.syncthreads()  # the old scale has been read
+            wait_for_row()  # the old scale has been read
             if row >= 0 and first_column() == 0:
                 scales[row, b] = largest
 

@@ -14,6 +14,8 @@ from sketchlab.kernels.cuda.loops import (
     THREADS,
     column_step,
     first_column,
+    first_row,
+    items_of_part,
     largest_of_column,
     largest_of_row,
     row_step,
@@ -22,7 +24,7 @@ from sketchlab.kernels.cuda.views import MOMENTS
 from sketchlab.rules.arithmetic import higher
 from sketchlab.stores.arithmetic import conservative_target, contribution, smaller_bound
 
-__all__ = ["Bounds", "raise_column_bounds", "raise_row_bounds"]
+__all__ = ["Bounds", "find_column_targets", "raise_column_bounds", "raise_row_bounds"]
 
 
 class Bounds(NamedTuple):
@@ -41,30 +43,34 @@ def target_at(view, active, grads, gain, row, i, c):
     return conservative_target(smaller_bound(view.rows[row], view.columns[c]), added)
 
 
-def raise_row_bounds(view, active, items, grads, gain, parts):
-    """Set each row's bound to its largest target; the largest target of each column into `parts`.
-
-    Part p of the columns' targets, (count, dim), is of the items p, p + count, …
-    """
-    rows, (count, dim) = view.rows, parts.shape
-    shared = cuda.shared.array(THREADS, rows.dtype)
-    for start in range(cuda.blockIdx.x * cuda.blockDim.y, count, row_step()):
-        part = start + cuda.threadIdx.y
-        if part < count:
-            for c in range(first_column(), dim, column_step()):
-                parts[part, c] = rows.dtype.type(0)
-        for before in range(0, items, count):
-            i, row, largest = before + part, -1, rows.dtype.type(0)
-            if part < count and i < items:
+def find_column_targets(view, active, items, grads, gain, parts):
+    """The largest target of each column into `parts`, each part of as many items side by side."""
+    count, dim = parts.shape
+    for part in range(first_row(), count, row_step()):
+        begin, end = items_of_part(items, part, count)
+        for c in range(first_column(), dim, column_step()):
+            largest = parts.dtype.type(0)
+            for i in range(begin, end):
                 row = row_at(active, i)
-            if row >= 0:
-                for c in range(first_column(), dim, column_step()):
-                    target = target_at(view, active, grads, gain, row, i, c)
-                    largest = higher(largest, target)
-                    parts[part, c] = higher(parts[part, c], target)
-            largest = largest_of_row(shared, largest)
-            if row >= 0 and first_column() == 0:
-                rows[row] = largest
+                if row >= 0:
+                    largest = higher(largest, target_at(view, active, grads, gain, row, i, c))
+            parts[part, c] = largest
+
+
+def raise_row_bounds(view, active, items, grads, gain):
+    """Set each row's bound to its largest target."""
+    rows = view.rows
+    shared = cuda.shared.array(THREADS, rows.dtype)
+    for start in range(cuda.blockIdx.x * cuda.blockDim.y, items, row_step()):
+        i, row, largest = start + cuda.threadIdx.y, -1, rows.dtype.type(0)
+        if i < items:
+            row = row_at(active, i)
+        if row >= 0:
+            for c in range(first_column(), grads.shape[1], column_step()):
+                largest = higher(largest, target_at(view, active, grads, gain, row, i, c))
+        largest = largest_of_row(shared, largest)
+        if row >= 0 and first_column() == 0:
+            rows[row] = largest
 
 
 def raise_column_bounds(columns, parts):

@@ -68,14 +68,18 @@ class Sorter:
     ----------
     keys, order : Array
         What comes out, (size,).
+    turn : Number
+        Which sort it is, counted from 1.
+    repeated : memory of int64, (1,)
+        Holds `turn` if some keys are equal.
     """
 
     def __init__(self, run, scratch, name, source, bits):
         self._run, self._scratch, self._name = run, scratch, name
         self.keys, self.order = Array(np.int64, 1), Array(np.int64, 1)
         self._both, self._counts = [Array(np.int64, 2) for _ in range(2)], Array(np.int32, 1)
-        self._size, self._turn = Number(np.int64), Number(np.int64)
-        self._unsorted = run.zeros((1,), np.int64)
+        self._size, self.turn = Number(np.int64), Number(np.int64)
+        self._unsorted, self.repeated = (run.zeros((1,), np.int64) for _ in range(2))
         self._kernel = run.prepare(
             sort,
             source,
@@ -84,7 +88,8 @@ class Sorter:
             *self._both,
             self._counts,
             self._unsorted,
-            self._turn,
+            self.repeated,
+            self.turn,
             run.arrived,
             together=True,
         )
@@ -103,11 +108,11 @@ class Sorter:
 
     def __call__(self):
         """Sort."""
-        self._turn.set(self._turn.value + 1)
+        self.turn.set(self.turn.value + 1)
         self._kernel()
 
 
-def sort(source, size, passes, keys, order, counts, unsorted, turn, arrived):
+def sort(source, size, passes, keys, order, counts, unsorted, repeated, turn, arrived):
     """Sort the keys of a source into ``keys[0]``, and their numbers into ``order[0]``.
 
     Parameters
@@ -116,8 +121,9 @@ def sort(source, size, passes, keys, order, counts, unsorted, turn, arrived):
     size, passes : int
     keys, order : arrays of int64, (2, size)
     counts : array of int32, (blocks · RADIX,)
-    unsorted : array of int64, (1,)
-        Left at `turn`, a number that no earlier launch had, if the keys do not ascend.
+    unsorted, repeated : arrays of int64, (1,)
+        Left at `turn`, a number that no earlier launch had, if the keys do not ascend, and if some
+        are equal.
     turn : int
     arrived : array of uint32, (1,)
         See `wait_for_grid`.
@@ -128,8 +134,12 @@ def sort(source, size, passes, keys, order, counts, unsorted, turn, arrived):
         key = key_at(source, e)
         keys[0, e] = key
         order[0, e] = e
-        if e > 0 and key_at(source, e - 1) > key:
-            unsorted[0] = turn
+        if e > 0:
+            before = key_at(source, e - 1)
+            if before > key:
+                unsorted[0] = turn
+            elif before == key:
+                repeated[0] = turn
     wait_for_grid(arrived)
     if unsorted[0] != turn:
         return
@@ -142,6 +152,9 @@ def sort(source, size, passes, keys, order, counts, unsorted, turn, arrived):
         find_places(counts, counters)
         move_keys(source, keys, order, there, p, begin, end, counters)
         wait_for_grid(arrived)
+    for e in range(begin + cuda.threadIdx.x, end, cuda.blockDim.x):
+        if e > 0 and keys[0, e - 1] == keys[0, e]:
+            repeated[0] = turn
 
 
 @device

@@ -35,7 +35,8 @@ class Ordering:
         self._sums, self._parts = Array(grads.dtype, 2), Array(grads.dtype, 2)
         self._chunk = Number(np.int64)
         self.active = SortedRows(n, self._sort.keys, self._sort.order, self._sums)
-        arguments = self.active, grads, self._chunk, self._parts, run.arrived
+        given = self.active, grads, self._sort.repeated, self._sort.turn
+        arguments = *given, self._chunk, self._parts, run.arrived
         self._sum = run.prepare(sum_groups, *arguments, together=True)
 
     def resize(self, items):

@@ -33,6 +33,7 @@ __all__ = [
     "MedianCells",
     "MinimumCells",
     "NoWeights",
+    "Opened",
     "OwnAnswers",
     "PrivateCells",
     "RoundedToTwoBytes",
@@ -42,11 +43,13 @@ __all__ = [
     "has_cell",
     "moment_at",
     "number_of",
+    "opened_at",
     "read",
     "rounded_at",
     "sign_of",
     "signed_cell",
     "slot_of",
+    "stored_at",
     "stored_of",
 ]
 
@@ -157,6 +160,13 @@ class LargestCells(NamedTuple):
     cells: object
 
 
+class Opened(NamedTuple):
+    """Private cells, and what one of them holds: read before any other is written."""
+
+    variable: PrivateCells
+    stored: object
+
+
 # -- numbers of two bytes ----------------------------------------------------------------------
 
 
@@ -240,6 +250,30 @@ def signed_cell(view, row, j, c):
     """What the row's cell j says of column c."""
     stored = view.cells[slot_of(view, row, j), c]
     return sign_of(view, row, j, number_of(view.rounding, stored))
+
+
+def stored_at(view, row, c):
+    """What all cells of a row hold in column c: a tuple of numbers as they are stored."""
+    return _of_depth(len(view.constants) // 4)(view, row, c)
+
+
+@overload(stored_at)
+def _compile_stored_at(view, row, c):
+    return _of_depth(len(view.types[1]) // 4)
+
+
+@cache
+def _of_depth(depth):
+    """`stored_at` for a depth."""
+    last = depth - 1
+    if last == 0:
+        return lambda view, row, c: (view.cells[slot_of(view, row, 0), c],)
+    before = register_jitable(_of_depth(last))
+
+    def stored(view, row, c):
+        return before(view, row, c) + (view.cells[slot_of(view, row, last), c],)  # noqa: RUF005
+
+    return stored
 
 
 # -- a row's answer, of the divided table ------------------------------------------------------
@@ -351,12 +385,13 @@ def _of_own(view, before, i, row, c, gradient):
 
 
 def _of_private(view, before, i, row, c, gradient):
-    added = contribution(view.squared, view.gain, gradient)
-    before = number_of(view.rounding, view.cells[row, c])
-    value = own_cell(before, added, view.keep_less_one)
-    value = rounded_at(view.rounding, value, row, row, c)
-    view.cells[row, c] = stored_of(view.rounding, value)
-    return row_scale(view.weights, view.multiplier, row) * value
+    variable = view.variable
+    rounding = variable.rounding
+    added = contribution(variable.squared, variable.gain, gradient)
+    value = own_cell(number_of(rounding, view.stored), added, variable.keep_less_one)
+    value = rounded_at(rounding, value, row, row, c)
+    variable.cells[row, c] = stored_of(rounding, value)
+    return row_scale(variable.weights, variable.multiplier, row) * value
 
 
 def _of_factors(view, before, i, row, c, gradient):
@@ -375,10 +410,25 @@ MOMENTS = {
     MinimumCells: _of_sketch,
     MaximumCells: _of_sketch,
     OwnAnswers: _of_own,
-    PrivateCells: _of_private,
+    Opened: _of_private,
     Factors: _of_factors,
     LargestCells: _of_largest,
 }
+
+
+def _open_cells(view, before, row, c):
+    return Opened(view, view.cells[row, c])
+
+
+def _as_they_are(view, before, row, c):
+    return view
+
+
+# The compiler may not move a load before a store that it knows nothing about: a thread that reads
+# one variable, writes it and reads the next waits for the memory once for each.
+@by_type({PrivateCells: _open_cells}, otherwise=_as_they_are)
+def opened_at(view, before, row, c):
+    """The view with which `moment_at` is called for column c of `row`."""
 
 
 @by_type(MOMENTS)
