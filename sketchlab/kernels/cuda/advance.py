@@ -32,7 +32,6 @@ from sketchlab.kernels.cuda.views import (
     read,
     sign_of,
     slot_of,
-    stored_at,
 )
 from sketchlab.kernels.numba_private import by_type, in_turn
 from sketchlab.rules.arithmetic import higher
@@ -117,22 +116,18 @@ def change_at(source, squared, row, i, c, gradient):
     """What item i, which is `row`, does to column c of its cells."""
 
 
-def _add(view, slot, c, stored, change):
-    # What would not change the cell as it was read needs no addition. And a thread that has waited
-    # for the cell finds it in the cache: additions to memory that is not there are slower.
-    if stored + change != stored:
-        cuda.atomic.add(view.cells, (slot, c), change)
+def _add(view, slot, c, value):
+    cuda.atomic.add(view.cells, (slot, c), value)
 
 
-def _raise(view, slot, c, stored, change):
+def _raise(view, slot, c, value):
     # numbers that are not negative compare as their bits do, for which there is one instruction
-    if stored < change:
-        cuda.atomic.max(view.bits, (slot, c), bits_of(change))
+    cuda.atomic.max(view.bits, (slot, c), bits_of(value))
 
 
 @by_type({MedianCells: _add, MinimumCells: _add, MaximumCells: _raise})
-def put(view, slot, c, stored, change):
-    """Bring a change into a cell that other threads change too; `stored` was read from it."""
+def put(view, slot, c, value):
+    """Bring a change into a cell that other threads change too."""
 
 
 def _sum(view, value, change):
@@ -166,59 +161,28 @@ class Added(NamedTuple):
     view: NamedTuple
 
 
-class Noting(NamedTuple):
-    """A change that is to be written down."""
-
-    into: object  # (k, dim)
-    change: object
+def _note(part, previous, row, i, c, gradient):
+    part.change[i, c] = change_at(part.source, part.squared, row, i, c, gradient)
+    return previous
 
 
-class Adding(NamedTuple):
-    """A change that is to be brought into a row's cells, and what those hold."""
-
-    view: NamedTuple
-    change: object
-    stored: tuple
-
-
-def _find_noted(part, before, row, i, c, gradient):
-    return Noting(part.change, change_at(part.source, part.squared, row, i, c, gradient))
-
-
-def _find_added(part, before, row, i, c, gradient):
+def _bring(part, previous, row, i, c, gradient):
     view = part.view
-    change = change_at(part.source, view.squared, row, i, c, gradient)
-    # the weights of buckets have one column
-    return Adding(view, change, stored_at(view, row, min(c, view.cells.shape[1] - 1)))
-
-
-@by_type({Noted: _find_noted, Added: _find_added})
-def find_change(part, before, row, i, c, gradient):
-    """What a part is to do for column c of item i, which is `row`; nothing is written yet."""
-
-
-def _note(found, before, row, i, c):
-    found.into[i, c] = found.change
-    return before
-
-
-def _bring(found, before, row, i, c):
-    view = found.view
-    if c < view.cells.shape[1]:
+    if c < view.cells.shape[1]:  # the weights of buckets have one column
+        change = change_at(part.source, view.squared, row, i, c, gradient)
         for j in range(len(view.constants) // 4):
             if not has_cell(view, row, j):
                 break
-            change = sign_of(view, row, j, found.change)
-            put(view, slot_of(view, row, j), c, found.stored[j], change)
-    return before
+            put(view, slot_of(view, row, j), c, sign_of(view, row, j, change))
+    return previous
 
 
-@by_type({Noting: _note, Adding: _bring})
-def make_change(found, before, row, i, c):
-    """Do what was found; gives back `before`."""
+@by_type({Noted: _note, Added: _bring})
+def take_part(part, previous, row, i, c, gradient):
+    """Do for one column of one row what a part says; gives back `previous`."""
 
 
-_find_changes, _make_changes = in_turn(find_change), in_turn(make_change)
+_take_parts = in_turn(take_part)
 
 
 def take_parts(parts, active, items, grads):
@@ -227,10 +191,7 @@ def take_parts(parts, active, items, grads):
         row = row_at(active, i)
         if row >= 0:
             for c in range(first_column(), grads.shape[1], column_step()):
-                # all is read before anything is written, so that a thread waits for memory once
-                gradient = gradient_at(active, grads, i, c)
-                found = _find_changes(parts, 0, row, i, c, gradient)
-                _make_changes(found, 0, row, i, c)
+                _take_parts(parts, 0, row, i, c, gradient_at(active, grads, i, c))
 
 
 def touch_rows(weights, active, items, gain):

@@ -49,7 +49,6 @@ __all__ = [
     "sign_of",
     "signed_cell",
     "slot_of",
-    "stored_at",
     "stored_of",
 ]
 
@@ -250,30 +249,6 @@ def signed_cell(view, row, j, c):
     """What the row's cell j says of column c."""
     stored = view.cells[slot_of(view, row, j), c]
     return sign_of(view, row, j, number_of(view.rounding, stored))
-
-
-def stored_at(view, row, c):
-    """What all cells of a row hold in column c: a tuple of numbers as they are stored."""
-    return _of_depth(len(view.constants) // 4)(view, row, c)
-
-
-@overload(stored_at)
-def _compile_stored_at(view, row, c):
-    return _of_depth(len(view.types[1]) // 4)
-
-
-@cache
-def _of_depth(depth):
-    """`stored_at` for a depth."""
-    last = depth - 1
-    if last == 0:
-        return lambda view, row, c: (view.cells[slot_of(view, row, 0), c],)
-    before = register_jitable(_of_depth(last))
-
-    def stored(view, row, c):
-        return before(view, row, c) + (view.cells[slot_of(view, row, last), c],)  # noqa: RUF005
-
-    return stored
 
 
 # -- a row's answer, of the divided table ------------------------------------------------------
