@@ -70,6 +70,14 @@ class Record:
         fresh = {"configuration": configuration, "seconds": 0.0, "summary": None}
         return self._studies.setdefault(key_of(configuration), fresh)
 
+    def forget(self, study):
+        """Drop a study of which no run can be made here; a file with nothing else goes, too."""
+        del self._studies[key_of(study["configuration"])]
+        if self._studies or self._runs:
+            self.save()
+        else:
+            self.path.unlink(missing_ok=True)
+
     def made_by(self, cells):
         """Return the distinct origins of some finished runs."""
         origins = {}

@@ -6,7 +6,7 @@ from concurrent.futures import as_completed
 
 from tqdm import tqdm
 
-from analysis.lab.errors import LostRuns
+from analysis.lab.errors import LostRuns, UsageError
 from analysis.lab.executors import lost_with_a_worker
 from analysis.lab.provenance import provenance
 from analysis.lab.results import Record
@@ -37,6 +37,8 @@ def run(experiment, configuration, inputs, folder, executor, *, progress=True):
     ------
     LostRuns
         If worker processes died. All other runs that do not depend on theirs are made first.
+    UsageError
+        If a run cannot be made here. A study of which no run is kept leaves nothing behind.
     """
     record = Record(folder, experiment)
     if record.warning:
@@ -51,6 +53,10 @@ def run(experiment, configuration, inputs, folder, executor, *, progress=True):
         except MissingRun:
             if not call.lost:
                 raise
+        except UsageError:  # a package that the runs need is missing, for example
+            if not call.kept:
+                record.forget(call.study)
+            raise
     if call.lost:
         raise LostRuns(_lost(experiment, configuration, call.lost))
     study = call.study
@@ -74,6 +80,7 @@ class _Call:
         self.record, self.study = record, study
         self.made_by = provenance()
         self.reused, self.lost = 0, []
+        self.kept = self.study["summary"] is not None  # or some of its runs are
         self._clock = time.perf_counter()
         self.save()
 
@@ -91,6 +98,7 @@ class _Call:
                 missing.append(settings)
             else:
                 self.reused += 1
+                self.kept = True
                 bar.skip(self.experiment.cost(settings))
         lost = self._make(missing, executor, bar)
         # a worker that died may have had other runs in its queue; alone, only the cause is lost
@@ -110,6 +118,7 @@ class _Call:
             except died:
                 lost.append(settings)
             else:
+                self.kept = True
                 self.save()
                 bar.advance(self.experiment.cost(settings))
         return lost

@@ -70,6 +70,25 @@ def content(folder):
     return json.loads((folder / "squares.json").read_text())
 
 
+def test_where_no_run_can_be_made_nothing_is_left_behind(squares, tmp_path):
+    squares.fail_at, squares.failure = 0, UsageError("PyTorch is not installed")
+    with pytest.raises(UsageError, match="PyTorch"):
+        call(squares, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    squares.fail_at = None
+    kept = call(squares, tmp_path)
+    squares.fail_at = 4
+    with pytest.raises(UsageError, match="PyTorch"):
+        call(squares, tmp_path, count=9)  # numbers 0 to 3 are there: this study has begun
+    assert [study["summary"] for study in content(tmp_path)["studies"]] == [kept["summary"], None]
+    squares.fail_at = 14
+    (tmp_path / "squares.json").unlink()
+    with pytest.raises(UsageError, match="PyTorch"):
+        call(squares, tmp_path)
+    assert [run["settings"]["number"] for run in content(tmp_path)["runs"]] == [0, 1, 2, 3]
+    assert len(content(tmp_path)["studies"]) == 1
+
+
 def test_stages_build_on_each_other(squares, tmp_path):
     study = call(squares, tmp_path)
     assert study["summary"] == {"square": (0 + 1 + 4 + 9) ** 2}
