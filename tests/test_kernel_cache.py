@@ -496,6 +496,14 @@ def test_warm_compiles_what_steps_need(tmp_path):
     assert unknown.returncode == 2 and "Adadelta: known are SGD" in unknown.stderr
 
 
+def test_warm_takes_cells_of_two_bytes():
+    kinds = [opt.v.description for opt in warm._of("RMSprop", "float32", "bfloat16")]
+    assert [type(kind) for kind in kinds] == [sl.Dense, sl.CountMinSketch, sl.RowWise]
+    assert [kind.cells for kind in kinds[:2]] == ["bfloat16", "bfloat16"]
+    with pytest.raises(SystemExit):
+        warm.main(["--cells", "bfloat16", "--dtypes", "float64"])
+
+
 def test_warm_has_every_optimizer():
     public = {name for name in sl.__all__ if isinstance(getattr(sl, name), type)}
     assert set(warm.OPTIMIZERS) == {n for n in public if issubclass(getattr(sl, n), Optimizer)}
