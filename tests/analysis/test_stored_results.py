@@ -9,6 +9,7 @@ from analysis.checks import CLAIMS, claim
 from analysis.lab import machine
 from analysis.lab.results import Record, key_of, read
 from analysis.lab.study import Options
+from analysis.timing import gpu_events
 
 STORED = sorted((Path(__file__).resolve().parents[2] / "results").glob("*.json"))
 
@@ -47,6 +48,9 @@ def test_runs_give_the_stored_summary(path, monkeypatch):
 def test_the_command_asks_for_what_is_stored(path, monkeypatch):
     monkeypatch.setattr(machine, "available", lambda: None)  # a small machine may ask, too
     experiment, _, studies = of(path)
+    # or one without the GPU that was timed
+    monkeypatch.setattr(gpu_events, "why_not", lambda: None)
+    monkeypatch.setattr(gpu_events, "device", lambda: studies[0]["configuration"]["device"])
     configuration, _ = experiment.configure(Options())
     assert key_of(ours(configuration)) in {key_of(ours(one["configuration"])) for one in studies}
 
