@@ -39,7 +39,7 @@ def worker_pool(jobs):
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             lifeline.close()
-            pool.shutdown()  # a pool that ends while Python does may fail: both close its pipes
+            pool.shutdown()  # Python, ending, would write to pipes that a pool is closing
             worker_end.close()
 
 

@@ -79,12 +79,17 @@ class _Call:
         self.experiment, self.inputs = experiment, inputs
         self.record, self.study = record, study
         self.made_by = provenance()
-        self.reused, self.lost = 0, []
-        self.kept = self.study["summary"] is not None  # or some of its runs are
+        self.reused, self.made, self.lost = 0, 0, []
         self._clock = time.perf_counter()
         self.save()
 
+    @property
+    def kept(self):
+        """Whether anything of the study is in the file."""
+        return bool(self.reused or self.made) or self.study["summary"] is not None
+
     def save(self):
+        """Write the result file, with the time that has gone by."""
         now = time.perf_counter()
         self.study["seconds"] = round(self.study["seconds"] + now - self._clock, 3)
         self._clock = now
@@ -98,7 +103,6 @@ class _Call:
                 missing.append(settings)
             else:
                 self.reused += 1
-                self.kept = True
                 bar.skip(self.experiment.cost(settings))
         lost = self._make(missing, executor, bar)
         # a worker that died may have had other runs in its queue; alone, only the cause is lost
@@ -118,7 +122,7 @@ class _Call:
             except died:
                 lost.append(settings)
             else:
-                self.kept = True
+                self.made += 1
                 self.save()
                 bar.advance(self.experiment.cost(settings))
         return lost
@@ -171,6 +175,7 @@ class _bar:
         self._bar.close()
 
     def advance(self, cost):
+        """Count a finished run."""
         self._done += 1
         self._bar.update(cost)
         self._show()

@@ -14,7 +14,7 @@ from sketchlab.kernels.cuda.arrays import as_device
 from sketchlab.kernels.cuda.elementwise import fill
 from sketchlab.kernels.cuda.launcher import Launcher
 
-_CUPY = ("cupy-cuda12x", "cupy-cuda13x")
+_USERS = ("numba-cuda", "torch", "cupy-cuda12x", "cupy-cuda13x")  # of the GPU
 COPIED = 2**30  # bytes of one array of the copy
 
 
@@ -27,6 +27,11 @@ def why_not():
     return None
 
 
+def why_no_gpu():
+    """Why kernels cannot run on a GPU here, or None; the simulator is none."""
+    return "kernels run in the simulator here" if driver.simulated() else why_not()
+
+
 def device():
     """What the timings are of: the device, its driver, the toolkit, the packages that use it."""
     cuda = driver.cuda
@@ -37,16 +42,20 @@ def device():
     versions = {"driver": cuda.cudadrv.driver.driver.get_version()}
     versions["toolkit"] = cuda.runtime.get_version()
     dotted = {what: ".".join(map(str, version)) for what, version in versions.items()}
-    packages = {name: _version(name) for name in ("numba-cuda", "torch", *_CUPY)}
-    found = {name: version for name, version in packages.items() if version}
+    found = {package: version for package, version in installed(_USERS).items() if version}
     return {"name": name, "compute_capability": list(here.compute_capability), **dotted, **found}
 
 
-def _version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+def installed(packages):
+    """The version of each package, None where there is none."""
+
+    def version(package):
+        try:
+            return metadata.version(package)
+        except metadata.PackageNotFoundError:
+            return None
+
+    return {package: version(package) for package in packages}
 
 
 def l2_bytes():

@@ -9,18 +9,12 @@ from sketchlab.kernels.cuda import driver
 __all__ = ["EMULATED", "MARKS", "free_memory", "on_device"]
 
 EMULATED = control.emulated()
-
-
-def _why_not():
-    """Why kernels cannot run on a device here, or None."""
-    if driver.simulated():
-        return "kernels run in the simulator here"
-    return gpu_events.why_not()
+WHY_NO_GPU = gpu_events.why_no_gpu()
 
 
 MARKS = [
     pytest.mark.cuda,
-    pytest.mark.skipif(_why_not() is not None, reason=_why_not() or ""),
+    pytest.mark.skipif(bool(WHY_NO_GPU), reason=WHY_NO_GPU or ""),
     pytest.mark.filterwarnings("ignore::sketchlab.errors.StoreSizeWarning"),
 ]
 

@@ -5,21 +5,12 @@ from device_battery import *  # noqa: F403 - the tests themselves
 from device_battery import pytestmark as battery_marks
 from device_errors import *  # noqa: F403
 
-from sketchlab.errors import BackendError
-from sketchlab.kernels.cuda import driver
+from analysis.timing import gpu_events
 
-
-def why_not():
-    """Why the battery cannot run here, or None."""
-    try:
-        driver.require()
-    except BackendError as error:
-        return str(error)
-    return "kernels run in the simulator here" if driver.simulated() else None
-
+WHY_NO_GPU = gpu_events.why_no_gpu()
 
 pytestmark = [
     *battery_marks,
     pytest.mark.cuda,
-    pytest.mark.skipif(why_not() is not None, reason=why_not() or ""),
+    pytest.mark.skipif(bool(WHY_NO_GPU), reason=WHY_NO_GPU or ""),
 ]

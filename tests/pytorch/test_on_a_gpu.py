@@ -8,24 +8,15 @@ from toys import OPTIMIZERS, Tagger, dense, rows_and_values, sketches, sparse, t
 
 import sketchlab as sl
 import sketchlab.torch as slt
-from sketchlab.errors import BackendError
-from sketchlab.kernels.cuda import driver
+from analysis.timing import gpu_events
 
-
-def why_not():
-    """Why nothing can run on a GPU here, or None."""
-    if not torch.cuda.is_available():
-        return "this PyTorch has no GPU"
-    try:
-        driver.require()
-    except BackendError as error:
-        return str(error)
-    return "kernels run in the simulator here" if driver.simulated() else None
-
+WHY_NOT = "this PyTorch has no GPU"
+if torch.cuda.is_available():
+    WHY_NOT = gpu_events.why_no_gpu()
 
 pytestmark = [
     pytest.mark.cuda,
-    pytest.mark.skipif(why_not() is not None, reason=why_not() or ""),
+    pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or ""),
     pytest.mark.filterwarnings("ignore::sketchlab.StoreSizeWarning"),
 ]
 

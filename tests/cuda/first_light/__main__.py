@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from analysis.timing import gpu_events
-from sketchlab.kernels.cuda import driver
 from tests.cuda.first_light.runner import run, summary
 from tests.cuda.first_light.steps import steps
 
@@ -30,7 +29,7 @@ def main(arguments=None):
         "--only", nargs="+", choices=known, metavar="STEP", help=f"of {', '.join(known)}"
     )
     options = parser.parse_args(arguments)
-    reason = "kernels run in the simulator" if driver.simulated() else gpu_events.why_not()
+    reason = gpu_events.why_no_gpu()
     if reason:
         print(f"first light: {reason}", file=sys.stderr)
         return 2

@@ -10,7 +10,6 @@ import sys
 import time
 import warnings
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +30,6 @@ BETAS, EPS, LR = (0.97, 0.999), 0.125, 0.05
 # Of the largest entry, which is about 5. A gradient that is lost or comes twice moves its row by a
 # hundredth of that or more; sums of some thousand equal rows, rounded in float32, by a millionth.
 LIMIT = {"float32": 1e-4, "float64": 1e-10}
-# Rounding may turn a code of one byte into its neighbour. On a GPU that moved a parameter by 6 % of
-# the rate at most, 6e-4 of the largest entry; a lost gradient moves a row by about all of the rate.
-LIMIT_OF_CODES = LIMIT | {"float32": 2e-3}
 
 
 class Wrong(Exception):
@@ -43,11 +39,7 @@ class Wrong(Exception):
 def versions(_):
     """Versions, the device and what the driver says of it."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
+    found |= gpu_events.installed(PACKAGES)
     memory = driver.cuda.current_context().get_memory_info()
     found |= {"device": gpu_events.device(), "l2_bytes": gpu_events.l2_bytes()}
     found |= {"free_bytes": int(memory.free), "total_bytes": int(memory.total)}
@@ -100,20 +92,20 @@ def compare(name, n, dim, k, dtype, host, deterministic=False):
     return float(np.abs(found - here).max() / np.abs(here).max())
 
 
-def limit(name, dtype):
-    """How far device and host may be apart."""
+def dtype_for(name, dtype):
+    """In single precision rounding may turn a code of one byte into its neighbour."""
     kept = (OPTIMIZERS | VARIANTS)[name][1].values()
-    coded = any(isinstance(store, sl.Quantized) for store in kept)
-    return (LIMIT_OF_CODES if coded else LIMIT)[dtype]
+    return "float64" if any(isinstance(store, sl.Quantized) for store in kept) else dtype
 
 
 def _compared(save, shape, dtype, host):
     found, wrong = {}, []
     for name in OPTIMIZERS | VARIANTS:
+        number = dtype_for(name, dtype)
         for deterministic in (False, True):
             key = f"{name}{', deterministic' * deterministic}"
-            found[key] = compare(name, *shape, dtype, host, deterministic)
-            if not found[key] <= limit(name, dtype):
+            found[key] = compare(name, *shape, number, host, deterministic)
+            if not found[key] <= LIMIT[number]:
                 wrong.append(key)
             save(found)
     if wrong:
